@@ -1,0 +1,171 @@
+package vault
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"ninjaone-auth/pkg/session"
+)
+
+// field is one secret of a stored session, without its prefix.
+type field struct {
+	name string
+	get  func(session.Session) string
+	// set tells whether it could use the text, which is never empty.
+	set func(*session.Session, string) bool
+}
+
+// fields are the seventeen secrets of the module contract in the order in which they are written: what a renewal
+// changes comes first, the refresh token before all, as it exists nowhere else.
+var fields = []field{
+	{"Refresh", func(s session.Session) string { return string(s.Authentication.Refresh) },
+		func(s *session.Session, text string) bool {
+			s.Authentication.Refresh = session.Optional(text)
+			return true
+		}},
+	text("Access", func(s *session.Session) *string { return &s.Authentication.Access }),
+	{"Expires", expires, setExpires},
+	text("AuthMode", func(s *session.Session) *string { return &s.Connection.AuthMode }),
+	text("URL", func(s *session.Session) *string { return &s.Connection.URL }),
+	text("Instance", func(s *session.Session) *string { return &s.Connection.Instance }),
+	text("ClientId", func(s *session.Session) *string { return &s.Connection.ClientID }),
+	text("ClientSecret", func(s *session.Session) *string { return &s.Connection.ClientSecret }),
+	text("AuthScopes", func(s *session.Session) *string { return &s.Connection.AuthScopes }),
+	text("RedirectURI", func(s *session.Session) *string { return &s.Connection.RedirectURI }),
+	{"AuthListenerPort", port, setPort},
+	boolean("UseSecretManagement", func(s *session.Session) *bool { return &s.Connection.UseSecretManagement }),
+	boolean("WriteToSecretVault", func(s *session.Session) *bool { return &s.Connection.WriteToSecretVault }),
+	boolean("ReadFromSecretVault", func(s *session.Session) *bool { return &s.Connection.ReadFromSecretVault }),
+	{"VaultName", func(s session.Session) string { return string(s.Connection.VaultName) },
+		func(s *session.Session, text string) bool {
+			s.Connection.VaultName = session.Optional(text)
+			return true
+		}},
+	boolean("ParseDateTimes", func(s *session.Session) *bool { return &s.Connection.ParseDateTimes }),
+	text("Type", func(s *session.Session) *string { return &s.Authentication.Type }),
+}
+
+func text(name string, at func(*session.Session) *string) field {
+	return field{name,
+		func(s session.Session) string { return *at(&s) },
+		func(s *session.Session, text string) bool { *at(s) = text; return true }}
+}
+
+func boolean(name string, at func(*session.Session) *bool) field {
+	return field{name,
+		func(s session.Session) string {
+			if *at(&s) {
+				return "True"
+			}
+			return "False"
+		},
+		func(s *session.Session, text string) bool {
+			*at(s) = strings.EqualFold(text, "True")
+			return *at(s) || strings.EqualFold(text, "False")
+		}}
+}
+
+func expires(s session.Session) string {
+	if s.Authentication.Expires.IsZero() {
+		return ""
+	}
+	return s.Authentication.Expires.UTC().Format(time.RFC3339)
+}
+
+// setExpires takes every text: what is not ISO 8601 with a zone counts as expired (module contract).
+func setExpires(s *session.Session, text string) bool {
+	s.Authentication.Expires, _ = time.Parse(time.RFC3339, text)
+	return true
+}
+
+func port(s session.Session) string {
+	if s.Connection.AuthListenerPort == 0 {
+		return ""
+	}
+	return strconv.Itoa(s.Connection.AuthListenerPort)
+}
+
+func setPort(s *session.Session, text string) bool {
+	number, err := strconv.Atoi(text)
+	s.Connection.AuthListenerPort = number
+	return err == nil && number >= 1 && number <= 65535
+}
+
+// complete gives a session read from a vault its defaults and canonical names, or says what is missing or wrong in it,
+// by the names of the fields (module contract, "Secrets in a SecretManagement vault"). wrong are fields already found so.
+func complete(s *session.Session, name Name, wrong []string) (problem string) {
+	c := &s.Connection
+	var missing []string
+	for _, f := range fields {
+		if required(f.name, c.AuthMode) && f.get(*s) == "" && !slices.Contains(wrong, f.name) {
+			missing = append(missing, f.name)
+		}
+	}
+	if mode, ok := canonicalMode(c.AuthMode); ok {
+		c.AuthMode = mode
+	} else if c.AuthMode != "" {
+		wrong = append(wrong, "AuthMode")
+	}
+	if instance, ok := session.CanonicalInstance(c.Instance); ok {
+		c.Instance = instance
+	} else if c.Instance != "" {
+		wrong = append(wrong, "Instance")
+	}
+	if url, ok := session.BaseURL(c.Instance); ok && strings.EqualFold(strings.TrimSuffix(c.URL, "/"), url) {
+		c.URL = url
+	} else if c.URL != "" {
+		wrong = append(wrong, "URL")
+	}
+	if len(missing)+len(wrong) > 0 {
+		return describe(missing, wrong)
+	}
+	setDefaults(s, name)
+	return ""
+}
+
+func required(name, mode string) bool {
+	switch name {
+	case "AuthMode", "URL", "Instance", "ClientId", "ClientSecret", "AuthScopes":
+		return true
+	case "Refresh":
+		return strings.EqualFold(mode, session.ModeToken)
+	}
+	return false
+}
+
+func canonicalMode(mode string) (string, bool) {
+	for _, known := range []string{session.ModeClientCredentials, session.ModeToken, session.ModeAuthorisationCode} {
+		if strings.EqualFold(mode, known) {
+			return known, true
+		}
+	}
+	return "", false
+}
+
+func describe(missing, wrong []string) string {
+	var parts []string
+	if len(missing) > 0 {
+		parts = append(parts, "it lacks "+strings.Join(missing, ", "))
+	}
+	if len(wrong) > 0 {
+		parts = append(parts, "wrong is "+strings.Join(wrong, ", "))
+	}
+	return strings.Join(parts, "; ")
+}
+
+func setDefaults(s *session.Session, name Name) {
+	c := &s.Connection
+	if c.AuthListenerPort == 0 {
+		c.AuthListenerPort = session.DefaultPort
+	}
+	if c.RedirectURI == "" {
+		c.RedirectURI = fmt.Sprintf("http://localhost:%d/", c.AuthListenerPort)
+	}
+	if s.Authentication.Type == "" {
+		s.Authentication.Type = "Bearer"
+	}
+	c.VaultName, c.SecretPrefix = session.Optional(name.Vault), name.Prefix
+}

@@ -1,0 +1,77 @@
+package vault
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/gofrs/flock"
+
+	"ninjaone-auth/pkg/failure"
+	"ninjaone-auth/pkg/report"
+)
+
+// patience bounds every wait for a lock and for a keyring.
+const patience = 2 * time.Minute
+
+// lock takes the lock of a name in this process.
+func lock(ctx context.Context, name Name, sink report.Sink) (unlock func(), err error) {
+	path, err := lockPath(name)
+	if err != nil {
+		return nil, err
+	}
+	file := flock.New(path)
+	taken, err := file.TryLock()
+	if err == nil && !taken {
+		reportWaiting(name, sink)
+		limited, cancel := context.WithTimeout(ctx, patience)
+		defer cancel()
+		_, err = file.TryLockContext(limited, 20*time.Millisecond)
+	}
+	switch {
+	case err == nil:
+		return func() { file.Close() }, nil
+	case ctx.Err() != nil:
+		return nil, failure.Interrupted(ctx.Err())
+	case errors.Is(err, context.DeadlineExceeded):
+		return nil, busy(name)
+	}
+	return nil, lockFailed(path, err)
+}
+
+// lockPath returns the lock file of a name and makes its directory.
+func lockPath(name Name) (string, error) {
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return "", lockFailed("the user's cache directory", err)
+	}
+	directory := filepath.Join(cache, "ninjaone-auth", "locks")
+	if err := os.MkdirAll(directory, 0o700); err != nil {
+		return "", lockFailed(directory, err)
+	}
+	return filepath.Join(directory, name.key()), nil
+}
+
+func reportWaiting(name Name, sink report.Sink) {
+	report.Verbosef(sink, "Waiting for another process that is renewing the session of vault %q, prefix %q.", name.Vault, name.Prefix)
+}
+
+func busy(name Name) *failure.Error {
+	return &failure.Error{
+		ID: "VaultBusy", Category: failure.ResourceBusy, Target: name.Vault,
+		Message:        fmt.Sprintf("Another process has been using the session of vault %q, prefix %q, for 2 minutes.", name.Vault, name.Prefix),
+		Recommendation: "Look for a ninjaone-auth process that hangs, end it, and run the command again.",
+	}
+}
+
+func lockFailed(path string, err error) *failure.Error {
+	return &failure.Error{
+		ID: "LockFailed", Category: failure.ResourceUnavailable, Target: path, Cause: err,
+		Message: fmt.Sprintf("The lock that keeps two processes from renewing one session at once could not be taken: %v.", err),
+		Recommendation: "Make that directory writable for this user, or name another one: with XDG_CACHE_HOME on Linux, " +
+			"LocalAppData on Windows, HOME on macOS.",
+	}
+}

@@ -1,0 +1,120 @@
+package vault
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"ninjaone-auth/pkg/failure"
+	"ninjaone-auth/pkg/report"
+	"ninjaone-auth/pkg/session"
+)
+
+// SecretManagement is the session in a vault registered with PowerShell's SecretManagement: one secret a field, as the
+// module's own vault code writes and reads them (module contract).
+type SecretManagement struct {
+	name  Name
+	asker Asker
+	sink  report.Sink
+	// stored is what the vault holds as far as is known.
+	stored map[string]string
+}
+
+// NewSecretManagement returns the store of a name in the caller's vault.
+func NewSecretManagement(name Name, asker Asker, sink report.Sink) *SecretManagement {
+	return &SecretManagement{name: name.withDefault(), asker: asker, sink: sink}
+}
+
+// String names the vault.
+func (v *SecretManagement) String() string {
+	return fmt.Sprintf("the SecretManagement vault %q", v.name.Vault)
+}
+
+// Load reads the seventeen secrets. See Store.
+func (v *SecretManagement) Load(ctx context.Context) (session.Session, error) {
+	names := make([]string, len(fields))
+	for i, f := range fields {
+		names[i] = v.name.Prefix + f.name
+	}
+	stored, err := v.asker.GetSecrets(ctx, v.name.Vault, names)
+	if err != nil {
+		return session.Session{}, err
+	}
+	v.stored = stored
+	var s session.Session
+	var wrong []string
+	empty := true
+	for _, f := range fields {
+		if value := stored[v.name.Prefix+f.name]; value != "" {
+			empty = false
+			if !f.set(&s, value) {
+				wrong = append(wrong, f.name)
+			}
+		}
+	}
+	if empty {
+		return session.Session{}, notStored(v.name, v)
+	}
+	if problem := complete(&s, v.name, wrong); problem != "" {
+		return session.Session{}, invalid(v.name, v, problem)
+	}
+	report.Verbosef(v.sink, "Read the session from %s.", v)
+	return s, nil
+}
+
+// Save stores the secrets that differ from what was loaded. See Store.
+func (v *SecretManagement) Save(ctx context.Context, s session.Session) error {
+	var changed []Secret
+	for _, f := range fields {
+		name, value := v.name.Prefix+f.name, f.get(s)
+		if value != "" && value != v.stored[name] {
+			changed = append(changed, Secret{Name: name, Value: value})
+		}
+	}
+	if len(changed) == 0 {
+		return nil
+	}
+	err := v.asker.SetSecrets(ctx, v.name.Vault, changed)
+	done := storedBefore(changed, err)
+	v.remember(changed[:done])
+	if err != nil {
+		return v.notAllStored(changed[done:], failure.From(err))
+	}
+	report.Verbosef(v.sink, "Stored %d secrets in %s.", len(changed), v)
+	return nil
+}
+
+// Lock locks the name. See Store.
+func (v *SecretManagement) Lock(ctx context.Context) (func(), error) { return lock(ctx, v.name, v.sink) }
+
+func (v *SecretManagement) remember(secrets []Secret) {
+	if v.stored == nil {
+		v.stored = map[string]string{}
+	}
+	for _, s := range secrets {
+		v.stored[s.Name] = s.Value
+	}
+}
+
+// storedBefore returns how many of the secrets were stored before the failure.
+func storedBefore(secrets []Secret, err error) int {
+	if err == nil {
+		return len(secrets)
+	}
+	target := failure.From(err).Target
+	return max(0, slices.IndexFunc(secrets, func(s Secret) bool { return s.Name == target }))
+}
+
+func (v *SecretManagement) notAllStored(secrets []Secret, cause *failure.Error) *failure.Error {
+	names := make([]string, len(secrets))
+	for i, s := range secrets {
+		names[i] = s.Name
+	}
+	return &failure.Error{
+		ID: "SecretNotStored", Category: failure.WriteError, Target: names[0], Cause: cause,
+		Message: fmt.Sprintf("These secrets were not stored in %s: %s. The reason: %s", v, strings.Join(names, ", "), cause.Message),
+		Recommendation: "Make the vault writable (Test-SecretVault, Unlock-SecretVault) and run Connect-NinjaOne again with " +
+			"-WriteToSecretVault.",
+	}
+}
