@@ -1,0 +1,127 @@
+package flows
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"golang.org/x/oauth2"
+
+	"ninjaone-auth/pkg/failure"
+	"ninjaone-auth/pkg/session"
+)
+
+// refusal is an error answer in either of NinjaOne's two shapes (module contract).
+type refusal struct {
+	Error       string `json:"error"`
+	Description string `json:"error_description"`
+	ResultCode  string `json:"resultCode"`
+	Message     string `json:"errorMessage"`
+	IncidentID  string `json:"incidentId"`
+}
+
+// refused is for answers that are errors.
+func (c *Client) refused(err *oauth2.RetrieveError, a *attempt, g grant) *failure.Error {
+	var r refusal
+	isJSON := json.Unmarshal(err.Body, &r) == nil && r != refusal{}
+	status := err.Response.StatusCode
+	failed := &failure.Error{Target: c.App.BaseURL, Cause: err}
+	switch {
+	case status == http.StatusTooManyRequests:
+		failed.ID, failed.Category = "RateLimited", failure.LimitsExceeded
+		failed.Message = fmt.Sprintf("%s refused the token request because there were too many (status 429)%s.", c.App.BaseURL, waitToldBy(a))
+		failed.Recommendation = "Wait before you run Connect-NinjaOne again, and let jobs share one session by a vault instead of signing in each on its own."
+	case status >= 500:
+		failed.ID, failed.Category = "ServiceUnavailable", failure.ResourceUnavailable
+		failed.Message = fmt.Sprintf("%s can't serve token requests at the moment (status %d)%s.", c.App.BaseURL, status, waitToldBy(a))
+		failed.Recommendation = "Check NinjaOne's status page and run Connect-NinjaOne again later."
+	case status >= 300 && status < 400:
+		return c.invalidResponse(fmt.Sprintf("a redirection to %s, which is not followed", locationHost(err.Response)), err)
+	case !isJSON:
+		return c.invalidResponse(describe(err.Response, err.Body), err)
+	default:
+		c.explain(failed, r, status, g)
+	}
+	failed.Message += c.told(r, g)
+	return failed
+}
+
+// explain names what RFC 6749 section 5.2 and NinjaOne's own codes mean.
+func (c *Client) explain(failed *failure.Error, r refusal, status int, g grant) {
+	failed.Category = failure.AuthenticationError
+	switch code := r.Error; {
+	case strings.EqualFold(r.ResultCode, "Client app not exist"):
+		failed.ID = "InvalidClient"
+		failed.Message = fmt.Sprintf("NinjaOne does not know the client id '%s' on the instance '%s' (%s).", c.App.ClientID, c.App.Instance, c.App.BaseURL)
+		failed.Recommendation = "Either -ClientId is wrong or the application lives on another instance: compare both with Administration > Apps > API in NinjaOne, " +
+			"and try another -Instance (" + strings.Join(session.Instances, ", ") + ")."
+	case code == "unauthorized_client", code == "unsupported_grant_type":
+		failed.ID, failed.Category = "UnauthorizedClient", failure.PermissionDenied
+		failed.Message = fmt.Sprintf("The application '%s' may not use the grant type %s.", c.App.ClientID, g.kind)
+		failed.Recommendation = "Allow the grant type for the application under Administration > Apps > API in NinjaOne, or sign in another way."
+	case code == "invalid_scope":
+		failed.ID, failed.Category = "InvalidScope", failure.PermissionDenied
+		failed.Message = fmt.Sprintf("The application '%s' may not have the scopes '%s'.", c.App.ClientID, strings.Join(append(g.scopes, g.asked...), " "))
+		failed.Recommendation = "Pass the application's own scopes with -Scopes, or add the missing ones under Administration > Apps > API in NinjaOne. " +
+			"Some instances refuse offline_access with -UseClientAuth."
+	case g.kind == refreshTokenGrant && (code == "invalid_grant" || code == "invalid_token"):
+		failed.ID = "InvalidRefreshToken"
+		failed.Message = fmt.Sprintf("NinjaOne does not accept the refresh token for '%s' on %s: it was used before, has expired or was revoked.", c.App.ClientID, c.App.BaseURL)
+		failed.Recommendation = "Sign in anew for a new one: Connect-NinjaOne -UseWebAuth … -ShowTokens (with the scope offline_access). " +
+			"Scripts that share a refresh token should share it by a vault."
+	case g.kind == authorizationCode && (code == "invalid_grant" || code == "invalid_token"):
+		failed.ID = "InvalidGrant"
+		failed.Message = fmt.Sprintf("NinjaOne does not accept the authorization code that the browser brought back to '%s'.", c.App.ClientID)
+		failed.Recommendation = "Run Connect-NinjaOne -UseWebAuth again and finish the sign-in within a minute or so."
+	case code == "invalid_client", status == http.StatusUnauthorized:
+		failed.ID = "InvalidClient"
+		failed.Message = fmt.Sprintf("NinjaOne does not accept the client id '%s' with this client secret on the instance '%s'.", c.App.ClientID, c.App.Instance)
+		failed.Recommendation = "Check -ClientId, -ClientSecret and -Instance. A lost secret can be made anew under Administration > Apps > API in NinjaOne."
+	default:
+		failed.ID, failed.Category = "RequestRejected", failure.ProtocolError
+		failed.Message = fmt.Sprintf("%s rejected the token request (status %d).", c.App.BaseURL, status)
+		failed.Recommendation = "Check the application's settings under Administration > Apps > API in NinjaOne; give NinjaOne's support the incident id, if there is one."
+	}
+}
+
+// told passes on what NinjaOne itself said.
+func (c *Client) told(r refusal, g grant) string {
+	var said []string
+	for _, text := range []string{r.Error, r.Description, r.ResultCode, r.Message} {
+		if text = c.clean(text, g); text != "" {
+			said = append(said, text)
+		}
+	}
+	told := ""
+	if len(said) > 0 {
+		told = fmt.Sprintf(" NinjaOne says: %s.", strings.TrimSuffix(strings.Join(said, ": "), "."))
+	}
+	if id := c.clean(r.IncidentID, g); id != "" {
+		told += fmt.Sprintf(" Incident id: %s.", id)
+	}
+	return told
+}
+
+func (c *Client) clean(text string, g grant) string {
+	verifier := g.params.Get("code_verifier")
+	return failure.Clean(text, c.App.ClientSecret, url.QueryEscape(c.App.ClientSecret), g.secret, url.QueryEscape(g.secret), verifier)
+}
+
+func cleanScopes(scopes []string) string { return failure.Clean(strings.Join(scopes, " ")) }
+
+func waitToldBy(a *attempt) string {
+	if wait, told := a.retryAfter(); told {
+		return fmt.Sprintf("; it asks to wait %d seconds", int(wait.Seconds()))
+	}
+	return ""
+}
+
+func locationHost(answer *http.Response) string {
+	location, err := answer.Location()
+	if err != nil {
+		return "nowhere"
+	}
+	return failure.Clean(location.Host)
+}

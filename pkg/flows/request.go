@@ -1,0 +1,86 @@
+package flows
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+	"golang.org/x/oauth2"
+
+	"ninjaone-auth/pkg/failure"
+	"ninjaone-auth/pkg/report"
+	"ninjaone-auth/pkg/session"
+)
+
+const (
+	mostTries         = 3
+	longestInAll      = 60 * time.Second
+	longestRetryAfter = 30 * time.Second
+)
+
+// token makes a grant's token request, again where that is safe, with jitter or as Retry-After says.
+func (c *Client) token(ctx context.Context, g grant) (session.Authentication, error) {
+	deadline, cancel := context.WithTimeout(ctx, longestInAll)
+	defer cancel()
+	transport := newTransport(ctx)
+	defer transport.CloseIdleConnections()
+	authentication, err := backoff.Retry(deadline, func() (session.Authentication, error) {
+		return c.try(deadline, transport, g)
+	}, backoff.WithMaxTries(mostTries), backoff.WithMaxElapsedTime(longestInAll),
+		backoff.WithNotify(func(err error, wait time.Duration) {
+			report.Verbosef(c.sink, "%s Trying again in %s.", failure.From(err).Message, wait.Round(time.Millisecond))
+		}))
+	if err != nil && ctx.Err() != nil {
+		return authentication, failure.Interrupted(err)
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = c.timedOut(longestInAll, err)
+	}
+	if err != nil {
+		return authentication, failure.From(err)
+	}
+	return authentication, nil
+}
+
+// try makes one request. Its error is a failure, marked as permanent unless the request may be repeated.
+func (c *Client) try(ctx context.Context, transport roundTripper, g grant) (session.Authentication, error) {
+	if g.rotates {
+		deadline, _ := ctx.Deadline()
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(context.WithoutCancel(ctx), deadline)
+		defer cancel()
+	}
+	report.Verbosef(c.sink, "Requesting a token from %s (%s).", c.tokenURL(), g.kind)
+	a := &attempt{base: transport}
+	started := time.Now()
+	token, err := c.config(g).Token(context.WithValue(ctx, oauth2.HTTPClient, a.client()))
+	report.Debugf(c.sink, "%s: %s after %s.", c.tokenURL(), a.outcome(), time.Since(started).Round(time.Millisecond))
+	if err == nil {
+		return c.authentication(token, g), nil
+	}
+	failed := c.classify(err, a, g)
+	return session.Authentication{}, repeatable(failed, a, g)
+}
+
+// repeatable marks a failed request as one to try again, or as permanent. A request that was or may have been
+// processed is repeated only if g says so.
+func repeatable(failed *failure.Error, a *attempt, g grant) error {
+	wait, told := a.retryAfter()
+	switch {
+	case told && wait > longestRetryAfter, pointless(failed.Cause):
+		return backoff.Permanent(failed)
+	case a.status() == 429, a.status() == 503:
+		if told {
+			return errors.Join(failed, &backoff.RetryAfterError{Duration: wait})
+		}
+		if g.repeatable {
+			return failed
+		}
+	case a.status() == 502, a.status() == 504, a.status() == 0 && failed.ID == "ConnectionFailed":
+		if g.repeatable || !a.connected {
+			return failed
+		}
+	}
+	return backoff.Permanent(failed)
+}

@@ -1,0 +1,125 @@
+package flows
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"net/url"
+	"strconv"
+	"time"
+)
+
+const (
+	connectTimeout = 10 * time.Second
+	requestTimeout = 30 * time.Second
+	longestAnswer  = 1 << 20
+)
+
+var errAnswerTooLong = errors.New("answer over 1 MiB")
+
+// proxyRefused is a proxy's answer to CONNECT that is not 200.
+type proxyRefused struct{ status int }
+
+func (p *proxyRefused) Error() string { return fmt.Sprintf("the proxy answered %d", p.status) }
+
+type roundTripper interface {
+	http.RoundTripper
+	CloseIdleConnections()
+}
+
+// newTransport takes the environment's proxy and the system's roots. A cancelled ctx ends its attempts to connect,
+// even for a request that ctx does not cancel.
+func newTransport(ctx context.Context) roundTripper {
+	dialer := net.Dialer{Timeout: connectTimeout}
+	return &http.Transport{
+		Proxy:               http.ProxyFromEnvironment,
+		TLSClientConfig:     &tls.Config{MinVersion: tls.VersionTLS12},
+		TLSHandshakeTimeout: connectTimeout,
+		ForceAttemptHTTP2:   true,
+		DialContext: func(dialing context.Context, network, address string) (net.Conn, error) {
+			dialing, cancel := context.WithCancel(dialing)
+			defer cancel()
+			defer context.AfterFunc(ctx, cancel)()
+			return dialer.DialContext(dialing, network, address)
+		},
+		OnProxyConnectResponse: func(_ context.Context, _ *url.URL, _ *http.Request, answer *http.Response) error {
+			if answer.StatusCode != http.StatusOK {
+				return &proxyRefused{answer.StatusCode}
+			}
+			return nil
+		},
+	}
+}
+
+// attempt is one request: it notes whether a connection was made (before that nothing was sent) and what came back.
+type attempt struct {
+	base      roundTripper
+	connected bool
+	answer    *http.Response
+	body      []byte
+}
+
+func (a *attempt) client() *http.Client {
+	return &http.Client{
+		Transport:     a,
+		Timeout:       requestTimeout,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
+// RoundTrip reads the whole answer, so that a lost connection or an endless body is an error here.
+func (a *attempt) RoundTrip(request *http.Request) (*http.Response, error) {
+	request.Header.Set("Accept", "application/json")
+	trace := &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { a.connected = true }}
+	answer, err := a.base.RoundTrip(request.WithContext(httptrace.WithClientTrace(request.Context(), trace)))
+	if err != nil {
+		return nil, err
+	}
+	defer answer.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(answer.Body, longestAnswer+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(body) > longestAnswer {
+		return nil, errAnswerTooLong
+	}
+	answer.Body = io.NopCloser(bytes.NewReader(body))
+	a.answer, a.body = answer, body
+	return answer, nil
+}
+
+func (a *attempt) status() int {
+	if a.answer == nil {
+		return 0
+	}
+	return a.answer.StatusCode
+}
+
+// outcome is the status line for the debug stream.
+func (a *attempt) outcome() string {
+	if a.answer == nil {
+		return "no answer"
+	}
+	return a.answer.Status
+}
+
+// retryAfter reads Retry-After (RFC 9110 section 10.2.3), seconds or a date.
+func (a *attempt) retryAfter() (time.Duration, bool) {
+	if a.answer == nil {
+		return 0, false
+	}
+	value := a.answer.Header.Get("Retry-After")
+	if seconds, err := strconv.Atoi(value); err == nil && seconds >= 0 {
+		return time.Duration(min(seconds, 1<<30)) * time.Second, true
+	}
+	if date, err := http.ParseTime(value); err == nil {
+		return max(time.Until(date), 0), true
+	}
+	return 0, false
+}
