@@ -1,0 +1,145 @@
+// Package callback is the redirection endpoint of a browser sign-in: a listener on the loopback interface that takes
+// the one authorization response of its own sign-in (RFC 8252 section 7.3), and the page that the browser shows then.
+package callback
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"golang.org/x/net/netutil"
+
+	"ninjaone-auth/pkg/failure"
+)
+
+const (
+	requestTimeout  = 5 * time.Second
+	pageTimeout     = 2 * time.Second
+	mostHeaderBytes = 16 << 10
+	mostConnections = 64 // on each address family
+)
+
+// Listener waits for the authorization response of one sign-in.
+type Listener struct {
+	redirect  *url.URL
+	state     string
+	sockets   []net.Listener
+	server    *http.Server
+	claimed   atomic.Bool
+	responses chan *Response
+	closed    chan struct{}
+}
+
+// Listen opens the port, from 1 to 65535, on 127.0.0.1 and on [::1] (where the machine has IPv6) and takes the
+// response that was sent to redirectURI with the given state. Everything else that arrives gets an error page.
+// Errors: PortInUse, PortNotAllowed, PortUnavailable.
+func Listen(ctx context.Context, redirectURI string, port int, state string) (*Listener, error) {
+	redirect, err := url.Parse(redirectURI)
+	if err != nil {
+		return nil, err
+	}
+	sockets, err := open(ctx, port)
+	if err != nil {
+		return nil, unavailable(redirect, port, err)
+	}
+	l := &Listener{
+		redirect: redirect, state: state, sockets: sockets,
+		responses: make(chan *Response, 1), closed: make(chan struct{}),
+	}
+	l.server = &http.Server{
+		Handler: l, ErrorLog: log.New(io.Discard, "", 0), MaxHeaderBytes: mostHeaderBytes,
+		ReadHeaderTimeout: requestTimeout, ReadTimeout: requestTimeout,
+	}
+	l.server.SetKeepAlivesEnabled(false)
+	for _, socket := range sockets {
+		go l.server.Serve(netutil.LimitListener(socket, mostConnections))
+	}
+	return l, nil
+}
+
+// Responses delivers the authorization response, once.
+func (l *Listener) Responses() <-chan *Response { return l.responses }
+
+// Close frees the port at once and drops every connection; a page that is to be seen must have been answered before.
+func (l *Listener) Close() {
+	for _, socket := range l.sockets {
+		socket.Close()
+	}
+	close(l.closed)
+	l.server.Close()
+}
+
+func open(ctx context.Context, port int) ([]net.Listener, error) {
+	var config net.ListenConfig
+	v4, err := config.Listen(ctx, "tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+	if err != nil {
+		return nil, err
+	}
+	v6, err := config.Listen(ctx, "tcp6", net.JoinHostPort("::1", strconv.Itoa(port)))
+	switch {
+	case err == nil:
+		return []net.Listener{v4, v6}, nil
+	case inUse(err):
+		v4.Close()
+		return nil, err
+	}
+	return []net.Listener{v4}, nil // no IPv6 here
+}
+
+// Windows' numbers, which the syscall package has on Windows only.
+const (
+	wsaeAccess    = syscall.Errno(10013)
+	wsaeAddrInUse = syscall.Errno(10048)
+)
+
+func inUse(err error) bool {
+	return errors.Is(err, syscall.EADDRINUSE) || errors.Is(err, wsaeAddrInUse)
+}
+
+func notAllowed(err error) bool {
+	return errors.Is(err, syscall.EACCES) || errors.Is(err, wsaeAccess)
+}
+
+func unavailable(redirect *url.URL, port int, cause error) *failure.Error {
+	failed := &failure.Error{
+		Target: net.JoinHostPort("localhost", strconv.Itoa(port)), Cause: cause,
+		Recommendation: "Choose another port: " + otherPort(redirect, port),
+	}
+	switch {
+	case inUse(cause):
+		failed.ID, failed.Category = "PortInUse", failure.ResourceBusy
+		failed.Message = fmt.Sprintf("Port %d on this machine is in use by another program, perhaps by another sign-in that is still waiting.", port)
+		failed.Recommendation = "Finish or end the other sign-in (or whatever else uses the port), or c" + failed.Recommendation[1:]
+	case notAllowed(cause):
+		failed.ID, failed.Category = "PortNotAllowed", failure.PermissionDenied
+		failed.Message = fmt.Sprintf("This user may not listen on port %d: the system keeps it for itself.", port)
+	default:
+		failed.ID, failed.Category = "PortUnavailable", failure.ResourceUnavailable
+		failed.Message = fmt.Sprintf("Could not listen on port %d of this machine's loopback interface.", port)
+	}
+	return failed
+}
+
+// otherPort says how to move the sign-in to a port that differs from the given one.
+func otherPort(redirect *url.URL, port int) string {
+	other := port + 1
+	if port < 1024 || port == 65535 {
+		other = 9090
+	}
+	if !Loopback(redirect.Hostname()) {
+		return fmt.Sprintf("run Connect-NinjaOne with -Port %d, and let what answers at %s forward to that port.", other, redirect.Host)
+	}
+	moved := *redirect
+	moved.Host = net.JoinHostPort(redirect.Hostname(), strconv.Itoa(other))
+	return fmt.Sprintf("add %s as a redirect URI of the application under Administration > Apps > API in NinjaOne, "+
+		"and run Connect-NinjaOne with -Port %d -RedirectURL '%[1]s'.", moved.String(), other)
+}
