@@ -1,0 +1,410 @@
+#Requires -Version 5.1
+
+function Connect-NinjaOne {
+    <#
+    .SYNOPSIS
+        Creates a new connection to a NinjaOne instance.
+    .DESCRIPTION
+        Creates a new connection to a NinjaOne instance and stores this in a PowerShell Session.
+    .PARAMETER UseWebAuth
+        Use the "Authorisation Code" flow with your web browser.
+    .PARAMETER UseTokenAuth
+        Use the "Token Authentication" flow - useful if you already have a refresh token.
+    .PARAMETER UseClientAuth
+        Use the "Client Credentials" flow - useful if you already have a client ID and secret.
+    .PARAMETER Instance
+        The NinjaOne instance to connect to. Choose from 'eu', 'oc' or 'us'.
+    .PARAMETER ClientId
+        The Client Id for the application configured in NinjaOne.
+    .PARAMETER ClientSecret
+        The Client Secret for the application configured in NinjaOne.
+    .PARAMETER Scopes
+        The API scopes to request, if this isn't passed the scope is assumed to be "all". Pass a string or array of strings. Limited by the scopes granted to the application in NinjaOne.
+    .PARAMETER RedirectURL
+        The redirect URI to use. If not set defaults to 'http://localhost'. Should be a full URI e.g. https://redirect.example.uk:9090/auth
+    .PARAMETER Port
+        The port to use for the redirect URI. Must match with the configuration set in NinjaOne. If not set defaults to '9090'.
+    .PARAMETER RefreshToken
+        The refresh token to use for "Token Authentication" flow.
+    .PARAMETER ShowTokens
+        Output the tokens - useful when using "Authorisation Code" flow - to use with "Token Authentication" flow.
+    .PARAMETER UseSecretManagement
+        Use the secret management module to retrieve credentials and store tokens. Check the docs on setting up the secret management module at https://docs.homotechsual.dev/common/secretmanagement.
+    .PARAMETER VaultName
+        The name of the secret vault to use.
+    .PARAMETER WriteToSecretVault
+        Write updated credentials to secret management vault.
+    .PARAMETER ReadFromSecretVault
+        Read the authentication information from secret management vault.
+    .PARAMETER SecretPrefix
+        The prefix to add to the name of the secrets stored in the secret vault.
+    .PARAMETER ParseDateTimes
+        Have the module's other commands turn dates and times into DateTime objects.
+    .EXAMPLE
+        Connect-NinjaOne -Instance 'eu' -ClientId 'AAaaA1aaAaAA-aaAaaA11a1A-aA' -ClientSecret '00Z00zzZzzzZzZzZzZzZZZ0zZ0zzZ_0zzz0zZZzzZz0Z0ZZZzz0z0Z' -UseClientAuth
+
+        This logs into NinjaOne using the client credentials flow.
+    .EXAMPLE
+        Connect-NinjaOne -Instance 'eu' -ClientId 'AAaaA1aaAaAA-aaAaaA11a1A-aA' -ClientSecret '00Z00zzZzzzZzZzZzZzZZZ0zZ0zzZ_0zzz0zZZzzZz0Z0ZZZzz0z0Z' -Port 9090 -UseWebAuth
+
+        This logs into NinjaOne using the authorization code flow.
+    .EXAMPLE
+        Connect-NinjaOne -Instance 'eu' -ClientId 'AAaaA1aaAaAA-aaAaaA11a1A-aA' -ClientSecret '00Z00zzZzzzZzZzZzZzZZZ0zZ0zzZ_0zzz0zZZzzZz0Z0ZZZzz0z0Z' -RefreshToken 'a1a11a11-aa11-11a1-a111-a1a111aaa111.11AaaAaaa11aA-AA1aaaAAA111aAaaaaA1AAAA1_AAa' -UseTokenAuth
+
+        This logs into NinjaOne using the refresh token flow.
+    .EXAMPLE
+        Connect-NinjaOne -UseSecretManagement -VaultName 'NinjaOneVault' -WriteToSecretVault -Instance 'eu' -ClientId 'AAaaA1aaAaAA-aaAaaA11a1A-aA' -ClientSecret '00Z00zzZzzzZzZzZzZzZZZ0zZ0zzZ_0zzz0zZZzzZz0Z0ZZZzz0z0Z' -UseClientAuth
+
+        This logs into NinjaOne using the client credentials flow and writes the connection information to the secret vault.
+    .EXAMPLE
+        Connect-NinjaOne -UseSecretManagement -VaultName 'NinjaOneVault' -ReadFromSecretVault
+
+        This reads the connection information from the secret vault.
+    .OUTPUTS
+        Sets two script-scoped variables to hold connection and authentication information.
+    .LINK
+        https://docs.homotechsual.dev/modules/ninjaone/commandlets/Connect/ninjaone
+    #>
+    [CmdletBinding(DefaultParameterSetName = 'Authorisation Code', PositionalBinding = $false)]
+    [Alias('cno')]
+    param (
+        [Parameter(Mandatory, ParameterSetName = 'Authorisation Code')]
+        [Parameter(ParameterSetName = 'Secret Vault Write')]
+        [switch] $UseWebAuth,
+
+        [Parameter(ParameterSetName = 'Secret Vault Write')]
+        [Parameter(Mandatory, ParameterSetName = 'Token Authentication')]
+        [switch] $UseTokenAuth,
+
+        [Parameter(ParameterSetName = 'Secret Vault Write')]
+        [Parameter(Mandatory, ParameterSetName = 'Client Credentials')]
+        [switch] $UseClientAuth,
+
+        [Parameter(Mandatory, ParameterSetName = 'Authorisation Code')]
+        [Parameter(Mandatory, ParameterSetName = 'Secret Vault Write')]
+        [Parameter(Mandatory, ParameterSetName = 'Token Authentication')]
+        [Parameter(Mandatory, ParameterSetName = 'Client Credentials')]
+        [ValidateSet('eu', 'oc', 'us', 'ca', 'us2', 'fed')]
+        [string] $Instance,
+
+        [Parameter(Mandatory, ParameterSetName = 'Authorisation Code')]
+        [Parameter(Mandatory, ParameterSetName = 'Secret Vault Write')]
+        [Parameter(Mandatory, ParameterSetName = 'Token Authentication')]
+        [Parameter(Mandatory, ParameterSetName = 'Client Credentials')]
+        [string] $ClientId,
+
+        [Parameter(Mandatory, ParameterSetName = 'Authorisation Code')]
+        [Parameter(Mandatory, ParameterSetName = 'Secret Vault Write')]
+        [Parameter(Mandatory, ParameterSetName = 'Token Authentication')]
+        [Parameter(Mandatory, ParameterSetName = 'Client Credentials')]
+        [string] $ClientSecret,
+
+        [Parameter(ParameterSetName = 'Authorisation Code')]
+        [Parameter(ParameterSetName = 'Secret Vault Write')]
+        [Parameter(ParameterSetName = 'Token Authentication')]
+        [Parameter(ParameterSetName = 'Client Credentials')]
+        [ArgumentCompleter({
+                param ($CommandName, $ParameterName, $WordToComplete)
+                'monitoring', 'management', 'control', 'offline_access' -like "$($WordToComplete.Trim('''"'))*"
+            })]
+        [string[]] $Scopes,
+
+        [Parameter(ParameterSetName = 'Authorisation Code')]
+        [Parameter(ParameterSetName = 'Secret Vault Write')]
+        [uri] $RedirectURL,
+
+        [Parameter(ParameterSetName = 'Authorisation Code')]
+        [Parameter(ParameterSetName = 'Secret Vault Write')]
+        [ValidateRange(1, 65535)]
+        [int] $Port = 9090,
+
+        [Parameter(ParameterSetName = 'Secret Vault Write')]
+        [Parameter(ParameterSetName = 'Token Authentication')]
+        [string] $RefreshToken,
+
+        [Parameter(ParameterSetName = 'Authorisation Code')]
+        [Parameter(ParameterSetName = 'Token Authentication')]
+        [Parameter(ParameterSetName = 'Client Credentials')]
+        [switch] $ShowTokens,
+
+        [Parameter(ParameterSetName = 'Authorisation Code')]
+        [Parameter(Mandatory, ParameterSetName = 'Secret Vault Write')]
+        [Parameter(ParameterSetName = 'Token Authentication')]
+        [Parameter(ParameterSetName = 'Client Credentials')]
+        [Parameter(Mandatory, ParameterSetName = 'Secret Vault Read')]
+        [switch] $UseSecretManagement,
+
+        [Parameter(ParameterSetName = 'Authorisation Code')]
+        [Parameter(Mandatory, ParameterSetName = 'Secret Vault Write')]
+        [Parameter(ParameterSetName = 'Token Authentication')]
+        [Parameter(ParameterSetName = 'Client Credentials')]
+        [Parameter(Mandatory, ParameterSetName = 'Secret Vault Read')]
+        [string] $VaultName,
+
+        [Parameter(ParameterSetName = 'Authorisation Code')]
+        [Parameter(Mandatory, ParameterSetName = 'Secret Vault Write')]
+        [Parameter(ParameterSetName = 'Token Authentication')]
+        [Parameter(ParameterSetName = 'Client Credentials')]
+        [Parameter(ParameterSetName = 'Secret Vault Read')]
+        [switch] $WriteToSecretVault,
+
+        [Parameter(ParameterSetName = 'Secret Vault Read')]
+        [switch] $ReadFromSecretVault,
+
+        # From the pipeline only so that the engine settles the set after the dynamic parameter below is known.
+        [Parameter(ParameterSetName = 'Secret Vault Write', ValueFromPipelineByPropertyName)]
+        [Parameter(ParameterSetName = 'Secret Vault Read')]
+        [string] $SecretPrefix = 'NinjaOne',
+
+        [Parameter(ParameterSetName = 'Authorisation Code')]
+        [Parameter(ParameterSetName = 'Secret Vault Write')]
+        [Parameter(ParameterSetName = 'Token Authentication')]
+        [Parameter(ParameterSetName = 'Client Credentials')]
+        [Parameter(ParameterSetName = 'Secret Vault Read')]
+        [switch] $ParseDateTimes
+    )
+    dynamicparam {
+        # EXAMPLE 4 fits three sets: a mandatory parameter that nobody gives leaves Secret Vault Write alone complete.
+        $isVaultWrite = $PSBoundParameters.ContainsKey('WriteToSecretVault') -and $PSBoundParameters.ContainsKey('UseSecretManagement') -and
+            $PSBoundParameters.ContainsKey('VaultName') -and -not $PSBoundParameters.ContainsKey('ShowTokens')
+        if ($isVaultWrite) {
+            $attributes = New-Object System.Collections.ObjectModel.Collection[Attribute]
+            foreach ($set in 'Token Authentication', 'Client Credentials') {
+                $attributes.Add([System.Management.Automation.ParameterAttribute] @{ ParameterSetName = $set; Mandatory = $true; DontShow = $true })
+            }
+            $parameters = New-Object System.Management.Automation.RuntimeDefinedParameterDictionary
+            $parameters.Add('NotAVaultWrite', [System.Management.Automation.RuntimeDefinedParameter]::new('NotAVaultWrite', [switch], $attributes))
+            $parameters
+        }
+    }
+    end {
+        Set-StrictMode -Off
+        $ErrorActionPreference = 'Stop'
+        $WhatIfPreference = $false
+        $ConfirmPreference = 'None'
+        if ($DebugPreference -eq 'Inquire') { $DebugPreference = 'Continue' }
+        if (-not $PSBoundParameters.ContainsKey('InformationAction')) { $InformationPreference = 'Continue' }
+
+        function Stop-Connect ($Id, $Category, $Message, $Recommendation, $Target) {
+            $record = [System.Management.Automation.ErrorRecord]::new([InvalidOperationException]::new($Message), $Id, $Category, $Target)
+            $shown = if ($PSVersionTable.PSVersion -lt '7.5') { "$Message $Recommendation" } else { $Message }
+            $record.ErrorDetails = [System.Management.Automation.ErrorDetails]::new($shown)
+            $record.ErrorDetails.RecommendedAction = $Recommendation
+            $PSCmdlet.ThrowTerminatingError($record)
+        }
+
+        function Stop-Program ($Message) {
+            Stop-Connect ProgramFailed ResourceUnavailable $Message "Run '$program version': it has to be a ninjaone-auth of the same release as Connect-NinjaOne. Then run Connect-NinjaOne again with -Debug." $program
+        }
+
+        function Find-Program {
+            $name = if ([IO.Path]::DirectorySeparatorChar -eq '\') { 'ninjaone-auth.exe' } else { 'ninjaone-auth' }
+            if ($env:NINJAONE_AUTH_PATH) {
+                $places = @($PSCmdlet.GetUnresolvedProviderPathFromPSPath($env:NINJAONE_AUTH_PATH))
+            } else {
+                $places = @(if ($PSScriptRoot) { [IO.Path]::Combine($PSScriptRoot, $name); [IO.Path]::GetFullPath([IO.Path]::Combine($PSScriptRoot, '..', 'bin', $name)) })
+            }
+            foreach ($place in $places) { if ([IO.File]::Exists($place)) { return $place } }
+            if (-not $env:NINJAONE_AUTH_PATH) {
+                $command = Get-Command -Name $name -CommandType Application -TotalCount 1 -ErrorAction Ignore
+                if ($command) { return $command.Path }
+                $places += 'the folders of PATH'
+            }
+            Stop-Connect ProgramNotFound ObjectNotFound "The program $name is not where Connect-NinjaOne looks for it: $($places -join ', ')." 'Put it there, or set $env:NINJAONE_AUTH_PATH to its path.' $name
+        }
+
+        function ConvertTo-Plain ($Value) {
+            if ($Value -is [switch]) { return [bool] $Value }
+            if ($Value -is [uri]) { return $Value.OriginalString }
+            if ($Value -is [UriBuilder] -and $Value.OriginalString) { return $Value.OriginalString }
+            if ($Value -is [datetime]) { return $Value.ToUniversalTime().ToString('o') }
+            if ($null -eq $Value -or $Value -is [bool] -or $Value -is [int] -or $Value -is [array]) { return $Value }
+            $Value.ToString()
+        }
+
+        function ConvertTo-PlainTable ($Table) {
+            $plain = @{}
+            foreach ($key in $Table.Keys) { $plain[$key] = ConvertTo-Plain $Table[$key] }
+            $plain
+        }
+
+        # ConvertFrom-Json of PowerShell 7 turns what looks like a date into a DateTime; this is the text it came from.
+        function ConvertTo-Text ($Value) {
+            if ($Value -is [datetime]) { return $Value.ToString('yyyy-MM-ddTHH:mm:ss.FFFFFFFK', [cultureinfo]::InvariantCulture) }
+            $Value
+        }
+
+        function Send-Line ($Value) {
+            $json = ConvertTo-Json $Value -Depth 4 -Compress
+            $bytes = [Text.Encoding]::ASCII.GetBytes([regex]::Replace($json, '[^\x00-\x7F]', { '\u{0:x4}' -f [int] [char] $args[0].Value }) + "`n")
+            $writing = $process.StandardInput.BaseStream.WriteAsync($bytes, 0, $bytes.Length)
+            try {
+                while (-not $writing.Wait(50)) { }
+                $process.StandardInput.BaseStream.Flush()
+            } catch [AggregateException], [IO.IOException] {
+                $null = 'The program has ended: its output tells why.'
+            }
+        }
+
+        # Returns the program's next line as an object; nothing at the end of its output, or after the deadline.
+        function Receive-Line ([datetime] $Deadline = [datetime]::MaxValue) {
+            while (-not $output.Reading.Wait(50)) {
+                if ([datetime]::UtcNow -gt $Deadline -or ($process.HasExited -and -not $output.Reading.Wait(500))) { return }
+            }
+            $line = $output.Reading.Result
+            if ($null -eq $line) { return }
+            $output.Reading = $process.StandardOutput.ReadLineAsync()
+            try { ConvertFrom-Json $line } catch { Stop-Program "$program printed a line that is not JSON." }
+        }
+
+        # Three tries, because the file of a SecretStore is locked while another process writes to it.
+        function Invoke-Patiently ([scriptblock] $Action) {
+            foreach ($pause in 300, 900, 0) {
+                try { return & $Action } catch {
+                    if ($_.FullyQualifiedErrorId -like 'GetSecretNotFound*') { return }
+                    if ($_.FullyQualifiedErrorId -like '*VaultNotFound*' -or -not $pause) { throw }
+                    Start-Sleep -Milliseconds $pause
+                }
+            }
+        }
+
+        # Does what a getSecrets or setSecrets line asks, and returns the answer to it.
+        function Use-Vault ($Request) {
+            $module = 'Microsoft.PowerShell.SecretManagement'
+            if (-not (Get-Command -Name $module\Get-Secret -ErrorAction Ignore)) {
+                return @{ error = @{ id = 'VaultNotFound'; name = $module; message = "The module $module is not installed." } }
+            }
+            $found = @{}
+            $stored = 0
+            $value = $null
+            try {
+                foreach ($name in $Request.names) {
+                    $secret = Invoke-Patiently { & $module\Get-Secret -Vault $Request.vault -Name $name -AsPlainText -ErrorAction Stop }
+                    if ($secret -is [string]) { $found[$name] = "$secret" }
+                }
+                foreach ($secret in $Request.secrets) {
+                    $name = $secret.name
+                    $value = ConvertTo-Text $secret.value
+                    Invoke-Patiently { & $module\Set-Secret -Vault $Request.vault -Name $name -Secret $value -ErrorAction Stop }
+                    $stored++
+                }
+            } catch {
+                $id = if ($_.FullyQualifiedErrorId -like '*VaultNotFound*') { 'VaultNotFound' } elseif ($value) { 'SecretNotStored' } else { 'VaultFailed' }
+                $message = if ($value) { $_.Exception.Message.Replace($value, '***') } else { $_.Exception.Message }
+                return @{ error = @{ id = $id; name = $name; message = $message } }
+            }
+            if ($Request.type -eq 'setSecrets') { @{ stored = $stored } } else { @{ secrets = $found } }
+        }
+
+        function Write-Message ($Message) {
+            switch ($Message.stream) {
+                'verbose' { Write-Verbose $Message.message }
+                'debug' { Write-Debug $Message.message }
+                'warning' { Write-Warning $Message.message }
+                'information' { Write-Information $Message.message }
+            }
+        }
+
+        function Show-Progress ($Message) {
+            if ($Message.completed) { Write-Progress -Activity $Message.activity -Completed }
+            else { Write-Progress -Activity $Message.activity -Status "$($Message.status) " -PercentComplete $Message.percent }
+        }
+
+        $given = @{}
+        foreach ($name in $PSBoundParameters.Keys) {
+            if (-not [System.Management.Automation.Cmdlet]::CommonParameters.Contains($name)) { $given[$name] = ConvertTo-Plain $PSBoundParameters[$name] }
+        }
+        $hidden = 'SilentlyContinue', 'Ignore'
+        $streams = @(
+            'warning', 'information'
+            if ($VerbosePreference -notin $hidden) { 'verbose' }
+            if ($DebugPreference -notin $hidden) { 'debug' }
+        )
+        $interactive = [Environment]::UserInteractive -and -not ([Environment]::GetCommandLineArgs() -match '^[-/]noni')
+        $request = @{ version = 1; parameters = $given; caller = @{ streams = $streams; vaults = $true; interactive = $interactive } }
+        $connection = Get-Variable -Name NRAPIConnectionInformation -Scope Script -ValueOnly -ErrorAction Ignore
+        $authentication = Get-Variable -Name NRAPIAuthenticationInformation -Scope Script -ValueOnly -ErrorAction Ignore
+        if ($connection -is [hashtable] -and $authentication -is [hashtable] -and $authentication.Expires -is [datetime]) {
+            $request.session = @{ connection = ConvertTo-PlainTable $connection; authentication = ConvertTo-PlainTable $authentication }
+        }
+
+        $program = Find-Program
+        $process = [System.Diagnostics.Process] @{
+            StartInfo = [System.Diagnostics.ProcessStartInfo] @{
+                FileName = $program; Arguments = 'connect'; UseShellExecute = $false; CreateNoWindow = $true
+                RedirectStandardInput = $true; RedirectStandardOutput = $true; RedirectStandardError = $true
+                StandardOutputEncoding = [Text.Encoding]::UTF8; StandardErrorEncoding = [Text.Encoding]::UTF8
+            }
+        }
+        $started = $false
+        $answer = $null
+        try {
+            try { $started = $process.Start() } catch { Stop-Program "$program does not start: $($_.Exception.GetBaseException().Message)" }
+            $errorText = $process.StandardError.ReadToEndAsync()
+            $output = @{ Reading = $process.StandardOutput.ReadLineAsync() }
+            Send-Line $request
+            while (-not $answer) {
+                $message = Receive-Line
+                if (-not $message) {
+                    $reason = if ($errorText.Wait(1000)) { @($errorText.Result -split '\r?\n')[0] }
+                    Stop-Program "$program ended without an answer. $reason".Trim()
+                }
+                switch ($message.type) {
+                    'write' { Write-Message $message }
+                    'progress' { Show-Progress $message }
+                    { $_ -in 'getSecrets', 'setSecrets' } { Send-Line (Use-Vault $message) }
+                    { $_ -in 'session', 'error' } { $answer = $message }
+                    default { Stop-Program "$program printed a line of a type that this Connect-NinjaOne does not know." }
+                }
+            }
+        } finally {
+            if ($started) {
+                $deadline = [datetime]::UtcNow.AddSeconds(2)
+                try {
+                    $process.StandardInput.Close()
+                    # A program whose caller has gone still hands over the token that it was renewing.
+                    while (-not $answer -and ($message = Receive-Line $deadline)) {
+                        if ($message.type -eq 'setSecrets') { $null = Use-Vault $message }
+                    }
+                    $null = $process.WaitForExit([Math]::Max(0, ($deadline - [datetime]::UtcNow).TotalMilliseconds))
+                } catch {
+                    $null = 'What ended the conversation is being thrown already.'
+                } finally {
+                    if (-not $process.HasExited) { $process.Kill() }
+                    $process.Dispose()
+                }
+            }
+        }
+
+        if ($answer.type -eq 'error') {
+            $category = $answer.category -as [System.Management.Automation.ErrorCategory]
+            Stop-Connect $answer.id $(if ($category) { $category } else { 'NotSpecified' }) $answer.message $answer.recommendation $answer.target
+        }
+        try {
+            $connection = @{}
+            foreach ($property in $answer.connection.PSObject.Properties) { $connection[$property.Name] = ConvertTo-Text $property.Value }
+            $connection.AuthListenerPort = [int] $connection.AuthListenerPort
+            $connection.RedirectURI = [UriBuilder] $connection.RedirectURI |
+                Add-Member -NotePropertyName OriginalString -NotePropertyValue $connection.RedirectURI -PassThru
+            $authentication = @{
+                Type = ConvertTo-Text $answer.authentication.Type
+                Access = ConvertTo-Text $answer.authentication.Access
+                Expires = [datetime]::Parse((ConvertTo-Text $answer.authentication.Expires), [cultureinfo]::InvariantCulture, 'RoundtripKind').ToLocalTime()
+                Refresh = ConvertTo-Text $answer.authentication.Refresh
+            }
+        } catch {
+            Stop-Program "$program printed a session that lacks what it must hold."
+        }
+        try { } finally {
+            # A finally block is not interrupted: both variables are set, or neither.
+            Set-Variable -Name NRAPIConnectionInformation -Value $connection -Scope Script -Visibility Private -Force
+            Set-Variable -Name NRAPIAuthenticationInformation -Value $authentication -Scope Script -Visibility Private -Force
+            if ($connection.ParseDateTimes) { $Script:ParseDateTimes = $true }
+        }
+        if ($ShowTokens) {
+            '================ Auth Tokens ================'
+            [pscustomobject] $authentication | Select-Object -Property Type, Access, Expires, Refresh
+            'Store these tokens in a safe place: whoever has them can use your NinjaOne instance.'
+        }
+    }
+}
