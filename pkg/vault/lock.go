@@ -14,9 +14,6 @@ import (
 	"ninjaone-auth/pkg/report"
 )
 
-// patience bounds every wait for a lock and for a keyring.
-const patience = 2 * time.Minute
-
 // lock takes the lock of a name in this process.
 func lock(ctx context.Context, name Name, sink report.Sink) (unlock func(), err error) {
 	path, err := lockPath(name)

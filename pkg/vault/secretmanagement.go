@@ -86,7 +86,9 @@ func (v *SecretManagement) Save(ctx context.Context, s session.Session) error {
 }
 
 // Lock locks the name. See Store.
-func (v *SecretManagement) Lock(ctx context.Context) (func(), error) { return lock(ctx, v.name, v.sink) }
+func (v *SecretManagement) Lock(ctx context.Context) (func(), error) {
+	return lock(ctx, v.name, v.sink)
+}
 
 func (v *SecretManagement) remember(secrets []Secret) {
 	if v.stored == nil {

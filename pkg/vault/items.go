@@ -1,0 +1,160 @@
+package vault
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+
+	"github.com/99designs/keyring"
+)
+
+// items stores data of any size under keys of a keyring.
+//
+// What is larger than the keyring takes in one item is split: numbered parts in one of two slots, and under the key
+// itself an index that names the slot. The parts of a new version go to the other slot and the index is replaced
+// last, so that a write that breaks off leaves the older version as it was.
+type items struct {
+	ring keyring.Keyring
+	// limit is the largest item in bytes, 0 for none.
+	limit int
+	// replace stores an item so that a reader, and a crash, find either the older or the newer one.
+	replace func(keyring.Item) error
+}
+
+// index stands in an item whose data is split. Its fields must differ from those of the document.
+type index struct {
+	Slot   string `json:"slot"`
+	Parts  int    `json:"parts"`
+	SHA256 []byte `json:"sha256"`
+}
+
+func (s *items) load(key string) ([]byte, error) {
+	head, err := s.ring.Get(key)
+	for err == nil {
+		split := parseIndex(head.Data)
+		if split == nil {
+			return head.Data, nil
+		}
+		if data, ok := s.join(key, split); ok {
+			return data, nil
+		}
+		before := head.Data
+		head, err = s.ring.Get(key)
+		if err == nil && bytes.Equal(before, head.Data) {
+			return nil, &problem{kindDamaged, "a part of it is missing or wrong"}
+		}
+	}
+	return nil, err
+}
+
+func (s *items) save(key, label string, data []byte) error {
+	older := s.currentIndex(key)
+	write := func(key string, data []byte) error {
+		return s.replace(keyring.Item{Key: key, Data: data, Label: label, Description: "A NinjaOne session, stored by ninjaone-auth"})
+	}
+	if s.limit == 0 || len(data) <= s.limit {
+		if err := write(key, data); err != nil {
+			return err
+		}
+		s.removeSlots(key, older)
+		return nil
+	}
+	next := &index{Slot: otherSlot(older), Parts: (len(data) + s.limit - 1) / s.limit}
+	digest := sha256.Sum256(data)
+	next.SHA256 = digest[:]
+	for i := range next.Parts {
+		if err := write(partKey(key, next.Slot, i), data[i*s.limit:min((i+1)*s.limit, len(data))]); err != nil {
+			return err
+		}
+	}
+	head, err := json.Marshal(next)
+	if err != nil {
+		return err
+	}
+	if err := write(key, head); err != nil {
+		return err
+	}
+	s.removeSlots(key, older)
+	return nil
+}
+
+func (s *items) remove(key string) error {
+	head, err := s.ring.Get(key)
+	if err != nil && asProblem(err).Kind == kindNotFound {
+		return err
+	}
+	if err := s.ring.Remove(key); err != nil {
+		return err
+	}
+	s.removeSlots(key, parseIndex(head.Data))
+	return nil
+}
+
+// list reads every key of ours.
+func (s *items) list() ([]listed, error) {
+	keys, err := s.ring.Keys()
+	if err != nil {
+		return nil, err
+	}
+	var all []listed
+	for _, key := range keys {
+		if !wholeKey.MatchString(key) {
+			continue
+		}
+		data, err := s.load(key)
+		if p := asProblem(err); p == nil || p.Kind != kindNotFound {
+			all = append(all, listed{key, data, p})
+		}
+	}
+	return all, nil
+}
+
+func (s *items) currentIndex(key string) *index {
+	head, err := s.ring.Get(key)
+	if err != nil {
+		return nil
+	}
+	return parseIndex(head.Data)
+}
+
+func (s *items) join(key string, split *index) ([]byte, bool) {
+	var data []byte
+	for i := range split.Parts {
+		part, err := s.ring.Get(partKey(key, split.Slot, i))
+		if err != nil {
+			return nil, false
+		}
+		data = append(data, part.Data...)
+	}
+	digest := sha256.Sum256(data)
+	return data, bytes.Equal(digest[:], split.SHA256)
+}
+
+// removeSlots removes the parts of an index that is no longer used. What remains for an error is overwritten when the
+// slot is used again.
+func (s *items) removeSlots(key string, unused *index) {
+	if unused == nil {
+		return
+	}
+	for i := range unused.Parts {
+		_ = s.ring.Remove(partKey(key, unused.Slot, i))
+	}
+}
+
+func parseIndex(data []byte) *index {
+	var parsed index
+	if json.Unmarshal(data, &parsed) != nil || parsed.Parts == 0 {
+		return nil
+	}
+	return &parsed
+}
+
+func otherSlot(older *index) string {
+	if older != nil && older.Slot == "a" {
+		return "b"
+	}
+	return "a"
+}
+
+func partKey(key, slot string, i int) string { return fmt.Sprintf("%s.%s%d", key, slot, i) }

@@ -1,0 +1,25 @@
+//go:build unix
+
+package vault
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"syscall"
+)
+
+// detach keeps the terminal's Ctrl+C from the child.
+func detach(child *exec.Cmd) { child.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} }
+
+// kill ends the child and the programs that it has started.
+func kill(child *exec.Cmd) { _ = syscall.Kill(-child.Process.Pid, syscall.SIGKILL) }
+
+// checkPrivate fails for a file that others than this user may read or own.
+func checkPrivate(file os.FileInfo) error {
+	owner, ok := file.Sys().(*syscall.Stat_t)
+	if file.Mode().Perm()&0o077 != 0 || ok && int(owner.Uid) != os.Geteuid() {
+		return fmt.Errorf("it must belong to this user and to nobody else: chmod 600 %s", file.Name())
+	}
+	return nil
+}
