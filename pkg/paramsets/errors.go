@@ -1,0 +1,78 @@
+package paramsets
+
+import (
+	"fmt"
+	"strings"
+
+	"ninjaone-auth/pkg/failure"
+)
+
+const seeHelp = "See Get-Help Connect-NinjaOne -Full for the parameter sets and examples."
+
+func ambiguous() *failure.Error {
+	return &failure.Error{
+		ID: "AmbiguousParameterSet", Category: failure.InvalidArgument, Target: "Connect-NinjaOne",
+		Message: "Parameter set cannot be resolved using the specified named parameters. " +
+			"One or more parameters issued cannot be used together or an insufficient number of parameters were provided.",
+		Recommendation: "Use exactly one of -UseWebAuth, -UseTokenAuth and -UseClientAuth with -Instance, -ClientId and -ClientSecret, " +
+			"or -UseSecretManagement -VaultName -ReadFromSecretVault. " + seeHelp,
+	}
+}
+
+func missingMandatory(names []string, set string) *failure.Error {
+	return &failure.Error{
+		ID: "MissingMandatoryParameter", Category: failure.InvalidArgument, Target: strings.Join(names, " "),
+		Message:        fmt.Sprintf("Cannot process command because of one or more missing mandatory parameters: %s.", strings.Join(names, " ")),
+		Recommendation: fmt.Sprintf("Add -%s (parameter set '%s'). %s", strings.Join(names, ", -"), set, seeHelp),
+	}
+}
+
+func notFound(name string) *failure.Error {
+	name = failure.Clean(name)
+	return &failure.Error{
+		ID: "NamedParameterNotFound", Category: failure.InvalidArgument, Target: name,
+		Message:        fmt.Sprintf("A parameter cannot be found that matches parameter name '%s'.", name),
+		Recommendation: seeHelp,
+	}
+}
+
+func alreadyBound(p Parameter) *failure.Error {
+	return &failure.Error{
+		ID: "ParameterAlreadyBound", Category: failure.InvalidArgument, Target: p.Name,
+		Message:        fmt.Sprintf("Cannot bind parameter because parameter '%s' is specified more than once.", p.Name),
+		Recommendation: "Give the parameter once.",
+	}
+}
+
+// transformation is for a value of a type that does not convert; problem must not hold a secret.
+func transformation(p Parameter, problem string) *failure.Error {
+	return &failure.Error{
+		ID: "ParameterArgumentTransformationError", Category: failure.InvalidData, Target: p.Name,
+		Message:        fmt.Sprintf("Cannot process argument transformation on parameter '%s'. %s", p.Name, problem),
+		Recommendation: fmt.Sprintf("-%s takes %s.", p.Name, accepted[p.Type]),
+	}
+}
+
+var accepted = map[Type]string{
+	Switch:  "no value, or $true or $false",
+	String:  "one string",
+	Strings: "a string (several scopes separated by spaces) or an array of strings",
+	URI:     "a full http or https address, for example http://localhost:9090/",
+	Int32:   "a whole number from 1 to 65535",
+}
+
+func validation(p Parameter, problem, recommendation string) *failure.Error {
+	return &failure.Error{
+		ID: "ParameterArgumentValidationError", Category: failure.InvalidData, Target: p.Name,
+		Message:        fmt.Sprintf("Cannot validate argument on parameter '%s'. %s", p.Name, problem),
+		Recommendation: recommendation,
+	}
+}
+
+func emptyString(p Parameter) *failure.Error {
+	return &failure.Error{
+		ID: "ParameterArgumentValidationErrorEmptyStringNotAllowed", Category: failure.InvalidData, Target: p.Name,
+		Message:        fmt.Sprintf("Cannot bind argument to parameter '%s' because it is an empty string.", p.Name),
+		Recommendation: fmt.Sprintf("Give -%s a value; check that the variable passed to it is set.", p.Name),
+	}
+}
