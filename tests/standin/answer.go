@@ -1,0 +1,139 @@
+package standin
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+)
+
+// answer is what a handler decides; serve logs and writes it.
+type answer struct {
+	status      int
+	outcome     string
+	contentType string
+	retryAfter  string
+	location    string
+	body        []byte
+	// drop closes the connection in place of an answer.
+	drop bool
+}
+
+func jsonAnswer(status int, outcome string, fields any) answer {
+	body, _ := json.Marshal(fields)
+	return answer{status: status, outcome: outcome, contentType: "application/json;charset=UTF-8", body: body}
+}
+
+// refusal is the {error, error_description, error_code} shape; an empty description leaves only error.
+func refusal(status int, code, description string) answer {
+	fields := struct {
+		Error       string `json:"error"`
+		Description string `json:"error_description,omitempty"`
+		Code        string `json:"error_code,omitempty"`
+	}{Error: code, Description: description}
+	if description != "" {
+		fields.Code = strings.ToUpper(code)
+	}
+	return jsonAnswer(status, "refused: "+code, fields)
+}
+
+// failed is the {resultCode, errorMessage, incidentId} shape; an empty message is left out.
+func failed(status int, resultCode, message string) answer {
+	return jsonAnswer(status, "refused: "+resultCode, struct {
+		ResultCode string `json:"resultCode"`
+		Message    string `json:"errorMessage,omitempty"`
+		IncidentID string `json:"incidentId"`
+	}{resultCode, message, newUUID()})
+}
+
+func (a answer) write(w http.ResponseWriter, r *http.Request) {
+	if a.drop {
+		drop(r)
+		return
+	}
+	header := w.Header()
+	header.Set("Content-Type", a.contentType)
+	header.Set("Content-Length", strconv.Itoa(len(a.body)))
+	header.Set("Cache-Control", "no-store")
+	if a.retryAfter != "" {
+		header.Set("Retry-After", a.retryAfter)
+	}
+	if a.location != "" {
+		header.Set("Location", a.location)
+	}
+	w.WriteHeader(a.status)
+	_, _ = w.Write(a.body)
+}
+
+type connectionKey struct{}
+
+// drop resets the connection of a request.
+func drop(r *http.Request) {
+	conn, ok := r.Context().Value(connectionKey{}).(*tls.Conn)
+	if !ok {
+		panic(http.ErrAbortHandler)
+	}
+	if tcp, ok := conn.NetConn().(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0)
+		_ = tcp.Close()
+	}
+	panic(http.ErrAbortHandler)
+}
+
+// serve logs a request, looks for violations, and writes what handle decides.
+func (s *Service) serve(handle func(r *http.Request, instance string) answer) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		label, _, _ := strings.Cut(r.Host, ".")
+		instance := instances[label]
+		r.Body = http.MaxBytesReader(w, r.Body, 1<<20)
+		formError := r.ParseForm()
+		entry := s.journal.begin(r, instance)
+		s.lookForViolations(r)
+		var a answer
+		switch {
+		case instance == "" || r.TLS == nil || !strings.EqualFold(strings.TrimSuffix(r.Host, ":443"), r.TLS.ServerName):
+			a = failed(http.StatusMisdirectedRequest, "MISDIRECTED", "The host is not the one that the connection was made to")
+		case formError != nil:
+			a = refusal(http.StatusBadRequest, "invalid_request", "The form is malformed")
+		default:
+			a = handle(r, instance)
+		}
+		s.journal.end(entry, a.status, a.outcome)
+		a.write(w, r)
+	}
+}
+
+func (s *Service) lookForViolations(r *http.Request) {
+	for _, name := range []string{"client_secret", "refresh_token", "access_token", "code_verifier"} {
+		if r.URL.Query().Has(name) {
+			s.journal.violation(name + " in the address of " + r.Method + " " + r.URL.Path)
+		}
+	}
+	if scheme, _, _ := strings.Cut(r.Header.Get("Authorization"), " "); strings.EqualFold(scheme, "Basic") {
+		s.journal.violation("Basic authentication at " + r.Method + " " + r.URL.Path)
+	}
+}
+
+// leave waits for a context's end or the service's.
+func (s *Service) leave(ctx context.Context) {
+	select {
+	case <-ctx.Done():
+	case <-s.closed:
+	}
+}
+
+func (s *Service) routes() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/ws/oauth/token", s.serve(s.tokenRequest))
+	mux.HandleFunc("/ws/oauth/authorize", s.serve(s.authorize))
+	mux.HandleFunc("/ws/oauth/consent", s.serve(s.consent))
+	mux.HandleFunc("/v2/organizations", s.serve(s.organizations))
+	mux.HandleFunc(redirectedPath, s.serve(s.redirected))
+	mux.HandleFunc("/", s.serve(func(*http.Request, string) answer {
+		return failed(http.StatusNotFound, "NOT_FOUND", "No such resource")
+	}))
+	return mux
+}
