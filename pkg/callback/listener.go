@@ -57,7 +57,7 @@ func Listen(ctx context.Context, redirectURI string, port int, state string) (*L
 	}
 	l.server = &http.Server{
 		Handler: l, ErrorLog: log.New(io.Discard, "", 0), MaxHeaderBytes: mostHeaderBytes,
-		ReadHeaderTimeout: requestTimeout, ReadTimeout: requestTimeout,
+		ReadHeaderTimeout: requestTimeout, ReadTimeout: requestTimeout, DisableGeneralOptionsHandler: true,
 	}
 	l.server.SetKeepAlivesEnabled(false)
 	for _, socket := range sockets {

@@ -151,7 +151,7 @@ func (c *Client) page(err error) callback.Page {
 	if err == nil {
 		return callback.Page{
 			Succeeded: true, Heading: "You are signed in", Instance: c.host(),
-			Message: "PowerShell is now connected to NinjaOne.",
+			Message: "NinjaOne has accepted the sign-in.",
 			Advice:  "You can close this tab and return to PowerShell.",
 		}
 	}
@@ -162,7 +162,7 @@ func (c *Client) page(err error) callback.Page {
 	}
 	return callback.Page{
 		Heading: heading, Message: failed.Message, Instance: c.host(),
-		Advice: "You can close this tab. PowerShell shows the same message, and what to do about it.",
+		Advice: "You can close this tab and return to PowerShell, which shows what to do about it.",
 	}
 }
 
