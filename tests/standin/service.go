@@ -94,11 +94,11 @@ func (s *Service) ProxyURL() string { return s.proxyAddress }
 // CertFile is the path of the certificate authority, PEM.
 func (s *Service) CertFile() string { return s.certificates.file }
 
-// Env is what a client's environment needs, as NAME=value.
+// Env is what a client's environment needs, as NAME=value. CURL_CA_BUNDLE is for a curl that plays the browser where it is set.
 func (s *Service) Env() []string {
 	return []string{
 		"HTTPS_PROXY=" + s.proxyAddress, "https_proxy=" + s.proxyAddress, "NO_PROXY=", "no_proxy=",
-		"SSL_CERT_FILE=" + s.CertFile(),
+		"SSL_CERT_FILE=" + s.CertFile(), "CURL_CA_BUNDLE=" + s.CertFile(),
 	}
 }
 
