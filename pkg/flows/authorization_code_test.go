@@ -1,0 +1,475 @@
+package flows
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"ninjaone-auth/pkg/failure"
+	"ninjaone-auth/pkg/report"
+	"ninjaone-auth/pkg/session"
+)
+
+const (
+	signInSecret = "the-client-secret"
+	signInCode   = "the-authorization-code"
+)
+
+// signInSink keeps what is reported and hands out the sign-in address.
+type signInSink struct {
+	mu        sync.Mutex
+	lines     []string
+	progress  []report.Progress
+	addresses chan string
+}
+
+func (s *signInSink) Write(stream report.Stream, message string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lines = append(s.lines, string(stream)+": "+message)
+	if _, address, found := strings.Cut(message, "\nhttp"); found && stream == report.InformationStream {
+		s.addresses <- "http" + address
+	}
+}
+
+func (s *signInSink) Progress(p report.Progress) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.progress = append(s.progress, p)
+}
+
+func (s *signInSink) text() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return strings.Join(s.lines, "\n")
+}
+
+type outcome struct {
+	authentication session.Authentication
+	err            error
+}
+
+// browserSignIn is a sign-in under way, and the token endpoint that it will use.
+type browserSignIn struct {
+	t       *testing.T
+	sink    *signInSink
+	request AuthorizationCode
+	client  *Client
+	cancel  context.CancelFunc
+	done    chan outcome
+	query   url.Values // of the authorization request
+	form    url.Values // of the token request
+}
+
+func freePort(t *testing.T) int {
+	t.Helper()
+	socket, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer socket.Close()
+	return socket.Addr().(*net.TCPAddr).Port
+}
+
+// beginSignIn starts a sign-in with a browser command that does nothing, and returns when the address was shown.
+func beginSignIn(t *testing.T, change func(*AuthorizationCode), answer http.HandlerFunc) *browserSignIn {
+	t.Helper()
+	if os.Getenv("BROWSER") == "" {
+		t.Setenv("BROWSER", "true")
+	}
+	port := freePort(t)
+	s := &browserSignIn{
+		t: t, sink: &signInSink{addresses: make(chan string, 1)}, done: make(chan outcome, 1),
+		request: AuthorizationCode{
+			Scopes: []string{"monitoring", session.OfflineAccess}, RedirectURI: fmt.Sprintf("http://localhost:%d/", port),
+			Port: port, Interactive: true, Timeout: 10 * time.Second,
+		},
+	}
+	if change != nil {
+		change(&s.request)
+	}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.ParseForm()
+		s.form = r.PostForm
+		w.Header().Set("Content-Type", "application/json")
+		if answer != nil {
+			answer(w, r)
+			return
+		}
+		json.NewEncoder(w).Encode(map[string]any{"access_token": "the-access-token", "refresh_token": "the-refresh-token", "token_type": "Bearer", "expires_in": 3600})
+	}))
+	t.Cleanup(server.Close)
+	s.client = NewClient(Application{Instance: "eu", BaseURL: server.URL, ClientID: "the-client", ClientSecret: signInSecret}, s.sink)
+	ctx, cancel := context.WithCancel(t.Context())
+	s.cancel = cancel
+	t.Cleanup(cancel)
+	go func() {
+		authentication, err := s.client.AuthorizationCode(ctx, s.request)
+		s.done <- outcome{authentication, err}
+	}()
+	select {
+	case address := <-s.sink.addresses:
+		u, err := url.Parse(address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.query = u.Query()
+	case o := <-s.done:
+		s.done <- o
+	case <-time.After(5 * time.Second):
+		t.Fatal("no address was shown")
+	}
+	return s
+}
+
+// visit is the browser's request for the callback with some parameters and the state.
+func (s *browserSignIn) visit(parameters url.Values) (int, string) {
+	s.t.Helper()
+	parameters.Set("state", s.query.Get("state"))
+	answer, err := http.Get(fmt.Sprintf("http://127.0.0.1:%d/?%s", s.request.Port, parameters.Encode()))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	body, err := io.ReadAll(answer.Body)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return answer.StatusCode, string(body)
+}
+
+func (s *browserSignIn) end() outcome {
+	s.t.Helper()
+	select {
+	case o := <-s.done:
+		return o
+	case <-time.After(15 * time.Second):
+		s.t.Fatal("the sign-in does not end")
+		return outcome{}
+	}
+}
+
+// mustFail checks a failure's id, that it helps, and that nothing told holds a secret.
+func (s *browserSignIn) mustFail(id string) *failure.Error {
+	s.t.Helper()
+	o := s.end()
+	if !failure.HasID(o.err, id) {
+		s.t.Fatalf("%v instead of %s", o.err, id)
+	}
+	failed := failure.From(o.err)
+	if failed.Category == "" || failed.Recommendation == "" || failed.Target == "" && id != "Interrupted" {
+		s.t.Errorf("incomplete: %+v", failed)
+	}
+	s.mustHoldNoSecret(failed.Message + failed.Recommendation)
+	return failed
+}
+
+func (s *browserSignIn) mustHoldNoSecret(text string) {
+	s.t.Helper()
+	text += s.sink.text()
+	for _, secret := range []string{signInSecret, signInCode, "the-access-token", "the-refresh-token", s.form.Get("code_verifier")} {
+		if secret != "" && strings.Contains(text, secret) {
+			s.t.Errorf("%q is shown in %s", secret, text)
+		}
+	}
+}
+
+func (s *browserSignIn) mustLeavePortFree() {
+	s.t.Helper()
+	socket, err := net.Listen("tcp4", fmt.Sprintf("127.0.0.1:%d", s.request.Port))
+	if err != nil {
+		s.t.Error(err)
+		return
+	}
+	socket.Close()
+}
+
+func code() url.Values { return url.Values{"code": {signInCode}} }
+
+func TestSignIn(t *testing.T) {
+	s := beginSignIn(t, nil, nil)
+	status, page := s.visit(code())
+	o := s.end()
+	if o.err != nil {
+		t.Fatal(o.err)
+	}
+	if o.authentication.Access != "the-access-token" || o.authentication.Refresh != "the-refresh-token" || o.authentication.Type != "Bearer" {
+		t.Errorf("%+v", o.authentication)
+	}
+	if status != 200 || !strings.Contains(page, "You are signed in") || !strings.Contains(page, "return to PowerShell") {
+		t.Errorf("status %d, page %s", status, page)
+	}
+	s.mustHoldNoSecret(page)
+	s.mustLeavePortFree()
+
+	want := map[string]string{"response_type": "code", "client_id": "the-client", "redirect_uri": s.request.RedirectURI, "scope": "monitoring offline_access", "code_challenge_method": "S256"}
+	for name, value := range want {
+		if s.query.Get(name) != value {
+			t.Errorf("%s is %q", name, s.query.Get(name))
+		}
+	}
+	if s.query.Has("client_secret") || len(s.query.Get("state")) < 43 {
+		t.Errorf("address: %v", s.query)
+	}
+	challenge := sha256.Sum256([]byte(s.form.Get("code_verifier")))
+	if s.query.Get("code_challenge") != base64.RawURLEncoding.EncodeToString(challenge[:]) {
+		t.Error("the verifier does not fit the challenge")
+	}
+	if s.form.Get("redirect_uri") != s.request.RedirectURI || s.form.Get("code") != signInCode {
+		t.Errorf("token request: %v", s.form)
+	}
+	last := s.sink.progress[len(s.sink.progress)-1]
+	if !last.Completed || s.sink.progress[0].Completed {
+		t.Errorf("progress: %+v", s.sink.progress)
+	}
+}
+
+func TestSignInStatesDiffer(t *testing.T) {
+	first, second := beginSignIn(t, nil, nil), beginSignIn(t, nil, nil)
+	if first.query.Get("state") == second.query.Get("state") || first.query.Get("code_challenge") == second.query.Get("code_challenge") {
+		t.Error("repeated")
+	}
+	// Two sign-ins at once on two ports: each takes its own.
+	second.visit(code())
+	first.visit(code())
+	if a, b := first.end(), second.end(); a.err != nil || b.err != nil {
+		t.Errorf("%v, %v", a.err, b.err)
+	}
+}
+
+func TestSecondSignInOnOnePort(t *testing.T) {
+	first := beginSignIn(t, nil, nil)
+	second := beginSignIn(t, func(r *AuthorizationCode) { *r = first.request }, nil)
+	second.mustFail("PortInUse")
+	if strings.Contains(second.sink.text(), "information") {
+		t.Error("an address was shown")
+	}
+	first.visit(code())
+	if o := first.end(); o.err != nil {
+		t.Error(o.err)
+	}
+}
+
+func TestSignInWithoutUser(t *testing.T) {
+	s := beginSignIn(t, func(r *AuthorizationCode) { r.Interactive = false }, nil)
+	failed := s.mustFail("SignInNeedsUser")
+	if !strings.Contains(failed.Recommendation, "-UseTokenAuth") || !strings.Contains(failed.Recommendation, "-UseClientAuth") {
+		t.Error(failed.Recommendation)
+	}
+	if s.sink.text() != "" {
+		t.Errorf("told: %s", s.sink.text())
+	}
+}
+
+func TestAuthorizationErrors(t *testing.T) {
+	for code, id := range map[string]string{
+		"access_denied": "SignInDenied", "invalid_scope": "InvalidScope", "unauthorized_client": "UnauthorizedClient",
+		"unsupported_response_type": "UnsupportedResponseType", "invalid_request": "InvalidRequest",
+		"temporarily_unavailable": "ServiceUnavailable", "server_error": "ServerError", "login_required": "AuthorizationFailed",
+		"<b>\x1b[31m": "AuthorizationFailed",
+	} {
+		t.Run(id, func(t *testing.T) {
+			s := beginSignIn(t, nil, nil)
+			status, page := s.visit(url.Values{"error": {code}, "error_description": {"first\r\n\x1b[2Jsecond <script> " + strings.Repeat("x", 5000) + signInSecret}})
+			failed := s.mustFail(id)
+			if strings.ContainsAny(failed.Message, "\r\n\x1b") || len(failed.Message) > 1000 || !strings.Contains(failed.Message, "first [2Jsecond") {
+				t.Errorf("message: %q", failed.Message)
+			}
+			if status != 400 || strings.Contains(page, "<script> ") || strings.Contains(page, "<b>") || !strings.Contains(page, "The sign-in") {
+				t.Errorf("status %d, page %s", status, page)
+			}
+			if s.form != nil {
+				t.Error("a token was requested")
+			}
+			s.mustHoldNoSecret(page)
+		})
+	}
+}
+
+func TestIssuer(t *testing.T) {
+	for _, slash := range []string{"", "/"} {
+		s := beginSignIn(t, nil, nil)
+		s.visit(url.Values{"code": {signInCode}, "iss": {s.client.App.BaseURL + slash}})
+		if o := s.end(); o.err != nil {
+			t.Error(o.err)
+		}
+	}
+	s := beginSignIn(t, nil, nil)
+	_, page := s.visit(url.Values{"code": {signInCode}, "iss": {"https://attacker.example"}})
+	s.mustFail("IssuerMismatch")
+	if s.form != nil || !strings.Contains(page, "The sign-in failed") {
+		t.Errorf("a token was requested: %v; page %s", s.form, page)
+	}
+}
+
+func TestRefusedExchangeIsOnThePage(t *testing.T) {
+	s := beginSignIn(t, nil, func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusBadRequest)
+		io.WriteString(w, `{"error":"invalid_grant","error_description":"`+signInCode+` <img> is unknown"}`)
+	})
+	status, page := s.visit(code())
+	s.mustFail("InvalidGrant")
+	if status != 400 || !strings.Contains(page, "The sign-in failed") || strings.Contains(page, "<img>") {
+		t.Errorf("status %d, page %s", status, page)
+	}
+	s.mustHoldNoSecret(page)
+}
+
+func TestSignInTimesOut(t *testing.T) {
+	s := beginSignIn(t, func(r *AuthorizationCode) { r.Timeout = 1200 * time.Millisecond }, nil)
+	failed := s.mustFail("SignInTimedOut")
+	for _, needed := range []string{s.request.RedirectURI, "redirect URI", "client id", "-Instance", "the-client"} {
+		if !strings.Contains(failed.Message+failed.Recommendation, needed) {
+			t.Errorf("does not say %q: %s %s", needed, failed.Message, failed.Recommendation)
+		}
+	}
+	s.mustLeavePortFree()
+	if len(s.sink.progress) < 3 || s.sink.progress[0].Status == s.sink.progress[1].Status || !s.sink.progress[len(s.sink.progress)-1].Completed {
+		t.Errorf("progress: %+v", s.sink.progress)
+	}
+}
+
+func TestTimeoutDoesNotEndAnExchange(t *testing.T) {
+	s := beginSignIn(t, func(r *AuthorizationCode) { r.Timeout = 500 * time.Millisecond }, func(w http.ResponseWriter, _ *http.Request) {
+		time.Sleep(time.Second)
+		io.WriteString(w, `{"access_token":"the-access-token","token_type":"Bearer","expires_in":60}`)
+	})
+	s.visit(code())
+	if o := s.end(); o.err != nil {
+		t.Error(o.err)
+	}
+}
+
+func TestTimeoutSetting(t *testing.T) {
+	for value, want := range map[string]time.Duration{"": 5 * time.Minute, "90s": 90 * time.Second, "1h": time.Hour} {
+		t.Setenv(timeoutVariable, value)
+		if got, err := signInTimeout(0); got != want || err != nil {
+			t.Errorf("%q: %s, %v", value, got, err)
+		}
+	}
+	for _, value := range []string{"90", "soon", "-1s", "0s"} {
+		t.Setenv(timeoutVariable, value)
+		if _, err := signInTimeout(0); !failure.HasID(err, "InvalidSetting") {
+			t.Errorf("%q: %v", value, err)
+		}
+		if got, err := signInTimeout(time.Second); got != time.Second || err != nil {
+			t.Errorf("%s, %v", got, err)
+		}
+	}
+}
+
+func TestCancelledSignIn(t *testing.T) {
+	s := beginSignIn(t, nil, nil)
+	began := time.Now()
+	s.cancel()
+	s.mustFail("Interrupted")
+	s.mustLeavePortFree()
+	if took := time.Since(began); took > time.Second {
+		t.Errorf("took %s", took)
+	}
+}
+
+func TestCancelledExchange(t *testing.T) {
+	asked := make(chan struct{})
+	s := beginSignIn(t, nil, func(_ http.ResponseWriter, r *http.Request) {
+		close(asked)
+		select {
+		case <-r.Context().Done():
+		case <-time.After(5 * time.Second):
+		}
+	})
+	pages := make(chan string, 1)
+	go func() {
+		_, page := s.visit(code())
+		pages <- page
+	}()
+	<-asked
+	began := time.Now()
+	s.cancel()
+	s.mustFail("Interrupted")
+	s.mustLeavePortFree()
+	if took := time.Since(began); took > time.Second {
+		t.Errorf("took %s", took)
+	}
+	if page := <-pages; !strings.Contains(page, "interrupted") {
+		t.Errorf("page %s", page)
+	}
+}
+
+func TestBrowserCommands(t *testing.T) {
+	folder := t.TempDir()
+	for name, c := range map[string]struct{ body, verbose string }{
+		"fails":  {"exit 3", "could not be opened"},
+		"hangs":  {"exec sleep 5", ""},
+		"prints": {"echo printed; echo printed >&2; yes | head -c 200000", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(folder, name)
+			if err := os.WriteFile(path, []byte("#!/bin/sh\n"+c.body+"\n"), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			t.Setenv("BROWSER", path)
+			s := beginSignIn(t, nil, nil)
+			for range 300 {
+				if strings.Contains(s.sink.text(), c.verbose) {
+					break
+				}
+				time.Sleep(10 * time.Millisecond)
+			}
+			s.visit(code())
+			if o := s.end(); o.err != nil {
+				t.Error(o.err)
+			}
+			if told := s.sink.text(); !strings.Contains(told, c.verbose) || strings.Contains(told, "printed") {
+				t.Errorf("told: %s", told)
+			}
+		})
+	}
+}
+
+func TestSignInOverSSH(t *testing.T) {
+	for redirectURI, line := range map[string]string{
+		"http://localhost:PORT/":              "ssh -L PORT:localhost:PORT tech@192.0.2.2",
+		"http://localhost/":                   "ssh -L 80:localhost:PORT tech@192.0.2.2",
+		"https://redirect.example.uk:90/auth": "",
+	} {
+		s := beginSSHSignIn(t, redirectURI)
+		told := s.sink.text()
+		if !strings.Contains(told, "No browser is opened, because this is an SSH session") {
+			t.Errorf("told: %s", told)
+		}
+		line = strings.ReplaceAll(line, "PORT", fmt.Sprint(s.request.Port))
+		if strings.Contains(told, "ssh -L") != (line != "") || !strings.Contains(told, line) {
+			t.Errorf("%s: told: %s", redirectURI, told)
+		}
+	}
+}
+
+func beginSSHSignIn(t *testing.T, redirectURI string) *browserSignIn {
+	t.Setenv("SSH_CONNECTION", "198.51.100.7 50100 192.0.2.2 22")
+	t.Setenv("USER", "tech")
+	sink := &signInSink{addresses: make(chan string, 1)}
+	port := freePort(t)
+	s := &browserSignIn{t: t, sink: sink, request: AuthorizationCode{
+		RedirectURI: strings.ReplaceAll(redirectURI, "PORT", fmt.Sprint(port)), Port: port, Interactive: true, Timeout: 100 * time.Millisecond,
+	}}
+	t.Setenv("BROWSER", "")
+	s.client = NewClient(Application{BaseURL: "https://eu.ninjarmm.com", ClientID: "the-client"}, sink)
+	if _, err := s.client.AuthorizationCode(t.Context(), s.request); !failure.HasID(err, "SignInTimedOut") {
+		t.Error(err)
+	}
+	return s
+}
