@@ -141,13 +141,13 @@ func replaceFile(config keyring.Config, item keyring.Item) error {
 		return err
 	}
 	written := filepath.Join(config.FileDir, item.Key)
-	if err := sync(written); err != nil {
+	if err := flush(written); err != nil {
 		return err
 	}
 	return os.Rename(written, filepath.Join(final, item.Key))
 }
 
-func sync(path string) error {
+func flush(path string) error {
 	file, err := os.OpenFile(path, os.O_RDWR, 0)
 	if err != nil {
 		return err

@@ -49,7 +49,6 @@ func (s *items) load(key string) ([]byte, error) {
 }
 
 func (s *items) save(key, label string, data []byte) error {
-	older := s.currentIndex(key)
 	write := func(key string, data []byte) error {
 		return s.replace(keyring.Item{Key: key, Data: data, Label: label, Description: "A NinjaOne session, stored by ninjaone-auth"})
 	}
@@ -57,10 +56,11 @@ func (s *items) save(key, label string, data []byte) error {
 		if err := write(key, data); err != nil {
 			return err
 		}
-		s.removeSlots(key, older)
+		s.removeParts(key, "a", 0)
+		s.removeParts(key, "b", 0)
 		return nil
 	}
-	next := &index{Slot: otherSlot(older), Parts: (len(data) + s.limit - 1) / s.limit}
+	next := &index{Slot: s.freeSlot(key), Parts: (len(data) + s.limit - 1) / s.limit}
 	digest := sha256.Sum256(data)
 	next.SHA256 = digest[:]
 	for i := range next.Parts {
@@ -75,19 +75,20 @@ func (s *items) save(key, label string, data []byte) error {
 	if err := write(key, head); err != nil {
 		return err
 	}
-	s.removeSlots(key, older)
+	s.removeParts(key, next.Slot, next.Parts)
+	s.removeParts(key, otherSlot(next.Slot), 0)
 	return nil
 }
 
 func (s *items) remove(key string) error {
-	head, err := s.ring.Get(key)
-	if err != nil && asProblem(err).Kind == kindNotFound {
+	if _, err := s.ring.Get(key); err != nil && asProblem(err).Kind == kindNotFound {
 		return err
 	}
 	if err := s.ring.Remove(key); err != nil {
 		return err
 	}
-	s.removeSlots(key, parseIndex(head.Data))
+	s.removeParts(key, "a", 0)
+	s.removeParts(key, "b", 0)
 	return nil
 }
 
@@ -103,19 +104,24 @@ func (s *items) list() ([]listed, error) {
 			continue
 		}
 		data, err := s.load(key)
-		if p := asProblem(err); p == nil || p.Kind != kindNotFound {
+		p := asProblem(err)
+		if p != nil && p.Kind == kindLocked {
+			return nil, p
+		}
+		if p == nil || p.Kind != kindNotFound {
 			all = append(all, listed{key, data, p})
 		}
 	}
 	return all, nil
 }
 
-func (s *items) currentIndex(key string) *index {
+// freeSlot returns the slot that the stored version does not use.
+func (s *items) freeSlot(key string) string {
 	head, err := s.ring.Get(key)
-	if err != nil {
-		return nil
+	if used := parseIndex(head.Data); err == nil && used != nil {
+		return otherSlot(used.Slot)
 	}
-	return parseIndex(head.Data)
+	return "a"
 }
 
 func (s *items) join(key string, split *index) ([]byte, bool) {
@@ -131,15 +137,23 @@ func (s *items) join(key string, split *index) ([]byte, bool) {
 	return data, bytes.Equal(digest[:], split.SHA256)
 }
 
-// removeSlots removes the parts of an index that is no longer used. What remains for an error is overwritten when the
-// slot is used again.
-func (s *items) removeSlots(key string, unused *index) {
-	if unused == nil {
+// removeParts removes the parts of a slot from a number on, the last first so that no gap hides any. What an error
+// leaves is removed by the next save.
+func (s *items) removeParts(key, slot string, from int) {
+	if s.limit == 0 {
 		return
 	}
-	for i := range unused.Parts {
-		_ = s.ring.Remove(partKey(key, unused.Slot, i))
+	end := from
+	for ; s.has(partKey(key, slot, end)); end++ {
 	}
+	for i := end - 1; i >= from; i-- {
+		_ = s.ring.Remove(partKey(key, slot, i))
+	}
+}
+
+func (s *items) has(key string) bool {
+	_, err := s.ring.Get(key)
+	return err == nil
 }
 
 func parseIndex(data []byte) *index {
@@ -150,8 +164,8 @@ func parseIndex(data []byte) *index {
 	return &parsed
 }
 
-func otherSlot(older *index) string {
-	if older != nil && older.Slot == "a" {
+func otherSlot(slot string) string {
+	if slot == "a" {
 		return "b"
 	}
 	return "a"

@@ -1,0 +1,214 @@
+package vault
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"ninjaone-auth/pkg/failure"
+	"ninjaone-auth/pkg/session"
+)
+
+// fakeCaller is a caller with SecretManagement vaults.
+type fakeCaller struct {
+	vaults  map[string]map[string]string
+	missing string // the target of VaultNotFound
+	failAt  string
+	written []string
+}
+
+func (c *fakeCaller) GetSecrets(_ context.Context, vault string, names []string) (map[string]string, error) {
+	stored, ok := c.vaults[vault]
+	if !ok {
+		return nil, &failure.Error{ID: "VaultNotFound", Category: failure.ObjectNotFound, Target: c.missing, Message: "no vault"}
+	}
+	found := map[string]string{}
+	for _, name := range names {
+		if value, ok := stored[name]; ok {
+			found[name] = value
+		}
+	}
+	return found, nil
+}
+
+func (c *fakeCaller) SetSecrets(_ context.Context, vault string, secrets []Secret) error {
+	for _, s := range secrets {
+		if s.Name == c.failAt {
+			return &failure.Error{ID: "SecretNotStored", Category: failure.WriteError, Target: s.Name, Message: "the file is locked"}
+		}
+		c.vaults[vault][s.Name] = s.Value
+		c.written = append(c.written, s.Name)
+	}
+	return nil
+}
+
+func newCaller(vault string) *fakeCaller {
+	return &fakeCaller{vaults: map[string]map[string]string{vault: {}}, missing: vault}
+}
+
+func TestSecretManagementRoundTrip(t *testing.T) {
+	home(t)
+	caller := newCaller(testName.Vault)
+	store := NewSecretManagement(testName, caller, &sink{})
+	_, err := store.Load(t.Context())
+	wantFailure(t, err, "SessionNotStored", testName.Prefix)
+	mustSave(t, store, testSession(testName))
+	want := strings.Fields("Refresh Access Expires AuthMode URL Instance ClientId ClientSecret AuthScopes RedirectURI " +
+		"AuthListenerPort UseSecretManagement WriteToSecretVault ReadFromSecretVault VaultName ParseDateTimes Type")
+	for i := range want {
+		want[i] = "Prefix" + want[i]
+	}
+	if !slices.Equal(caller.written, want) {
+		t.Errorf("written %v, want %v", caller.written, want)
+	}
+	stored := caller.vaults[testName.Vault]
+	for name, value := range map[string]string{
+		"PrefixExpires": "2026-11-24T08:00:00Z", "PrefixAuthListenerPort": "9090", "PrefixUseSecretManagement": "True",
+		"PrefixReadFromSecretVault": "False", "PrefixParseDateTimes": "False", "PrefixClientSecret": "clïent-sécret-漢字",
+	} {
+		if stored[name] != value {
+			t.Errorf("%s = %q, want %q", name, stored[name], value)
+		}
+	}
+	mustLoad(t, NewSecretManagement(testName, caller, &sink{}), testSession(testName))
+}
+
+func TestSecretManagementWritesOnlyWhatChanged(t *testing.T) {
+	caller := newCaller("V")
+	name := Name{"V", "NinjaOne"}
+	store := NewSecretManagement(name, caller, &sink{})
+	s := testSession(name)
+	if err := store.Save(t.Context(), s); err != nil {
+		t.Fatal(err)
+	}
+	again := NewSecretManagement(name, caller, &sink{})
+	mustLoad(t, again, s)
+	caller.written = nil
+	s.Authentication.Access, s.Authentication.Expires = "new", s.Authentication.Expires.Add(time.Hour)
+	if err := again.Save(t.Context(), s); err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"NinjaOneAccess", "NinjaOneExpires"}; !slices.Equal(caller.written, want) {
+		t.Errorf("written %v, want %v", caller.written, want)
+	}
+}
+
+func TestSecretManagementNamesWhatWasNotStored(t *testing.T) {
+	caller := newCaller("V")
+	caller.failAt = "NinjaOneType"
+	store := NewSecretManagement(Name{Vault: "V"}, caller, &sink{})
+	err := store.Save(t.Context(), testSession(testName))
+	wantFailure(t, err, "SecretNotStored", "in the SecretManagement vault \"V\": NinjaOneType. ", "the file is locked")
+	caller.failAt = "NinjaOneAccess"
+	s := testSession(testName)
+	s.Authentication.Refresh, s.Authentication.Access = "r2", "a2"
+	err = store.Save(t.Context(), s)
+	wantFailure(t, err, "SecretNotStored", "NinjaOneAccess, NinjaOneType")
+	caller.failAt, caller.written = "", nil
+	if err := store.Save(t.Context(), s); err != nil || !slices.Equal(caller.written, []string{"NinjaOneAccess", "NinjaOneType"}) {
+		t.Errorf("the second try wrote %v, %v", caller.written, err)
+	}
+}
+
+// What a vault may hold instead of what we write.
+func TestSecretManagementValidity(t *testing.T) {
+	valid := map[string]string{
+		"AuthMode": "Token Authentication", "URL": "https://app.ninjarmm.com", "Instance": "us", "ClientId": "i",
+		"ClientSecret": "s", "AuthScopes": "monitoring offline_access", "Refresh": "r",
+	}
+	for _, test := range []struct {
+		change  string // field=value, empty to remove it
+		problem string // empty for none
+		check   func(session.Session) bool
+	}{
+		{"", "", func(s session.Session) bool {
+			return s.Connection.AuthListenerPort == 9090 && s.Connection.RedirectURI == "http://localhost:9090/" &&
+				s.Authentication.Type == "Bearer" && s.Connection.SecretPrefix == "NinjaOne" && s.Connection.VaultName == "V"
+		}},
+		{"Instance=APP", "", func(s session.Session) bool { return s.Connection.Instance == "us" }},
+		{"URL=https://app.ninjarmm.com/", "", func(s session.Session) bool { return s.Connection.URL == "https://app.ninjarmm.com" }},
+		{"Expires=11/24/2026 08:00:00", "", func(s session.Session) bool { return s.Authentication.Expires.IsZero() }},
+		{"Expires=2026-11-24T08:00:00.0000000+01:00", "", func(s session.Session) bool { return s.Authentication.Expires.UTC().Hour() == 7 }},
+		{"WriteToSecretVault=TRUE", "", func(s session.Session) bool { return s.Connection.WriteToSecretVault }},
+		{"AuthMode=client credentials", "", func(s session.Session) bool { return s.Connection.AuthMode == session.ModeClientCredentials }},
+		{"AuthMode=", "it lacks AuthMode", nil},
+		{"AuthMode=Password", "wrong is AuthMode", nil},
+		{"ClientSecret=", "it lacks ClientSecret", nil},
+		{"AuthScopes=", "it lacks AuthScopes", nil},
+		{"Refresh=", "it lacks Refresh", nil},
+		{"URL=https://app.ninjarmm.com.example.org", "wrong is URL", nil},
+		{"URL=http://app.ninjarmm.com", "wrong is URL", nil},
+		{"URL=https://eu.ninjarmm.com", "wrong is URL", nil},
+		{"Instance=mars", "wrong is Instance, URL", nil},
+		{"AuthListenerPort=seventy", "wrong is AuthListenerPort", nil},
+		{"AuthListenerPort=65536", "wrong is AuthListenerPort", nil},
+		{"UseSecretManagement=yes", "wrong is UseSecretManagement", nil},
+	} {
+		fields := maps.Clone(valid)
+		if name, value, ok := strings.Cut(test.change, "="); ok {
+			fields[name] = value
+		}
+		caller := newCaller("V")
+		for name, value := range fields {
+			caller.vaults["V"]["NinjaOne"+name] = value
+		}
+		s, err := NewSecretManagement(Name{Vault: "V"}, caller, &sink{}).Load(t.Context())
+		switch {
+		case test.problem != "":
+			wantFailure(t, err, "VaultDataInvalid", test.problem)
+		case err != nil:
+			t.Errorf("%s: %v", test.change, err)
+		case !test.check(s):
+			t.Errorf("%s: read %+v", test.change, s)
+		}
+	}
+}
+
+func TestFind(t *testing.T) {
+	useFile(t)
+	out := &sink{}
+	name := Name{"V", "NinjaOne"}
+	_, _, err := Find(t.Context(), name, nil, out)
+	wantFailure(t, err, "VaultNotFound", "keyring")
+	caller := newCaller("Other")
+	_, _, err = Find(t.Context(), name, caller, out)
+	wantFailure(t, err, "VaultNotFound", "keyring", "SecretManagement")
+	if !out.contains("verbose: There is no SecretManagement vault") {
+		t.Errorf("messages %v", out.lines)
+	}
+	mustSave(t, NewKeyring(name, out), testSession(name))
+	store, s, err := Find(t.Context(), name, caller, out)
+	if _, ok := store.(*Keyring); !ok || err != nil || s != testSession(name) {
+		t.Errorf("Find = %v, %+v, %v", store, s, err)
+	}
+	registered := newCaller("V")
+	_, _, err = Find(t.Context(), name, registered, out)
+	wantFailure(t, err, "SessionNotStored", "SecretManagement")
+}
+
+func TestForWriting(t *testing.T) {
+	useFile(t)
+	name := Name{"V", "NinjaOne"}
+	for _, test := range []struct {
+		missing string
+		warns   bool
+	}{{"V", true}, {SecretManagementModule, false}} {
+		out := &sink{}
+		caller := newCaller("Other")
+		caller.missing = test.missing
+		store, err := ForWriting(t.Context(), name, caller, out)
+		if _, ok := store.(*Keyring); !ok || err != nil || out.contains("warning: ") != test.warns {
+			t.Errorf("ForWriting = %v, %v, %v", store, err, out.lines)
+		}
+	}
+	store, err := ForWriting(t.Context(), name, newCaller("V"), &sink{})
+	if _, ok := store.(*SecretManagement); !ok || err != nil {
+		t.Errorf("ForWriting = %v, %v", store, err)
+	}
+	t.Setenv(passphraseFileVariable, "")
+	_, err = ForWriting(t.Context(), name, nil, &sink{})
+	wantFailure(t, err, "VaultPassphraseMissing", "chmod 600")
+}
