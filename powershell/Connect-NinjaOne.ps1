@@ -168,42 +168,40 @@ function Connect-NinjaOne {
         $isVaultWrite = $PSBoundParameters.ContainsKey('WriteToSecretVault') -and $PSBoundParameters.ContainsKey('UseSecretManagement') -and
             $PSBoundParameters.ContainsKey('VaultName') -and -not $PSBoundParameters.ContainsKey('ShowTokens')
         if ($isVaultWrite) {
-            $attributes = New-Object System.Collections.ObjectModel.Collection[Attribute]
+            $attributes = [System.Collections.ObjectModel.Collection[Attribute]]::new()
             foreach ($set in 'Token Authentication', 'Client Credentials') {
                 $attributes.Add([System.Management.Automation.ParameterAttribute] @{ ParameterSetName = $set; Mandatory = $true; DontShow = $true })
             }
-            $parameters = New-Object System.Management.Automation.RuntimeDefinedParameterDictionary
+            $parameters = [System.Management.Automation.RuntimeDefinedParameterDictionary]::new()
             $parameters.Add('NotAVaultWrite', [System.Management.Automation.RuntimeDefinedParameter]::new('NotAVaultWrite', [switch], $attributes))
             $parameters
         }
     }
     end {
-        Set-StrictMode -Off
         $ErrorActionPreference = 'Stop'
         $WhatIfPreference = $false
         $ConfirmPreference = 'None'
         if ($DebugPreference -eq 'Inquire') { $DebugPreference = 'Continue' }
-        if (-not $PSBoundParameters.ContainsKey('InformationAction')) { $InformationPreference = 'Continue' }
+        if ($InformationPreference -eq 'SilentlyContinue' -and -not $PSBoundParameters['InformationAction']) { $InformationPreference = 'Continue' }
 
         function Stop-Connect ($Id, $Category, $Message, $Recommendation, $Target) {
             $record = [System.Management.Automation.ErrorRecord]::new([InvalidOperationException]::new($Message), $Id, $Category, $Target)
-            $shown = if ($PSVersionTable.PSVersion -lt '7.5') { "$Message $Recommendation" } else { $Message }
+            $shown = if ($PSVersionTable.PSVersion -lt [version] '7.5') { "$Message $Recommendation" } else { $Message }
             $record.ErrorDetails = [System.Management.Automation.ErrorDetails]::new($shown)
             $record.ErrorDetails.RecommendedAction = $Recommendation
             $PSCmdlet.ThrowTerminatingError($record)
         }
 
         function Stop-Program ($Message) {
-            Stop-Connect ProgramFailed ResourceUnavailable $Message "Run '$program version': it has to be a ninjaone-auth of the same release as Connect-NinjaOne. Then run Connect-NinjaOne again with -Debug." $program
+            Stop-Connect ProgramFailed ResourceUnavailable $Message "Run '$program version': it has to be of the same release as Connect-NinjaOne. Then run Connect-NinjaOne again with -Debug." $program
         }
 
         function Find-Program {
             $name = if ([IO.Path]::DirectorySeparatorChar -eq '\') { 'ninjaone-auth.exe' } else { 'ninjaone-auth' }
-            if ($env:NINJAONE_AUTH_PATH) {
-                $places = @($PSCmdlet.GetUnresolvedProviderPathFromPSPath($env:NINJAONE_AUTH_PATH))
-            } else {
-                $places = @(if ($PSScriptRoot) { [IO.Path]::Combine($PSScriptRoot, $name); [IO.Path]::GetFullPath([IO.Path]::Combine($PSScriptRoot, '..', 'bin', $name)) })
-            }
+            $places = @(
+                if ($env:NINJAONE_AUTH_PATH) { $PSCmdlet.GetUnresolvedProviderPathFromPSPath($env:NINJAONE_AUTH_PATH) }
+                elseif ($PSScriptRoot) { [IO.Path]::Combine($PSScriptRoot, $name); [IO.Path]::Combine((Split-Path $PSScriptRoot), 'bin', $name) }
+            )
             foreach ($place in $places) { if ([IO.File]::Exists($place)) { return $place } }
             if (-not $env:NINJAONE_AUTH_PATH) {
                 $command = Get-Command -Name $name -CommandType Application -TotalCount 1 -ErrorAction Ignore
@@ -213,48 +211,72 @@ function Connect-NinjaOne {
             Stop-Connect ProgramNotFound ObjectNotFound "The program $name is not where Connect-NinjaOne looks for it: $($places -join ', ')." 'Put it there, or set $env:NINJAONE_AUTH_PATH to its path.' $name
         }
 
-        function ConvertTo-Plain ($Value) {
-            if ($Value -is [switch]) { return [bool] $Value }
-            if ($Value -is [uri]) { return $Value.OriginalString }
-            if ($Value -is [UriBuilder] -and $Value.OriginalString) { return $Value.OriginalString }
-            if ($Value -is [datetime]) { return $Value.ToUniversalTime().ToString('o') }
-            if ($null -eq $Value -or $Value -is [bool] -or $Value -is [int] -or $Value -is [array]) { return $Value }
-            $Value.ToString()
+        # The engine's cmdlets for JSON cost the first connect the loading of their module, and those of PowerShell 7
+        # make dates of strings that look like them. So both directions are done here, in pure ASCII.
+        function ConvertTo-Line ($Value) {
+            if ($null -eq $Value) { return 'null' }
+            if ($Value -is [switch] -or $Value -is [bool]) { if ($Value) { return 'true' } else { return 'false' } }
+            if ($Value -is [int]) { return "$Value" }
+            if ($Value -is [System.Collections.IDictionary]) { return '{' + (@(foreach ($key in $Value.Keys) { (ConvertTo-Line $key) + ':' + (ConvertTo-Line $Value[$key]) }) -join ',') + '}' }
+            if ($Value -is [array]) { return '[' + (@(foreach ($item in $Value) { ConvertTo-Line $item }) -join ',') + ']' }
+            if ($Value -is [datetime]) { $Value = $Value.ToUniversalTime().ToString('o') }
+            elseif ($Value -is [uri] -or $Value.PSObject.Properties['OriginalString']) { $Value = $Value.OriginalString }
+            if ("$Value" -match '["\\]|[^ -~]') { $Value = [regex]::Replace("$Value", '["\\]|[^ -~]', { '\u{0:x4}' -f [int] [char] $args[0].Value }) }
+            '"' + $Value + '"'
         }
 
-        function ConvertTo-PlainTable ($Table) {
-            $plain = @{}
-            foreach ($key in $Table.Keys) { $plain[$key] = ConvertTo-Plain $Table[$key] }
-            $plain
+        function ConvertFrom-Line ($Line) {
+            $tokens = [System.Collections.Queue] @($Line -split '\s*([][{}:,]|"[^"\\]*(?:\\.[^"\\]*)*")\s*' -ne '')
+            Read-Value
+            if ($tokens.Count) { throw 'There is more than one value.' }
         }
 
-        # ConvertFrom-Json of PowerShell 7 turns what looks like a date into a DateTime; this is the text it came from.
-        function ConvertTo-Text ($Value) {
-            if ($Value -is [datetime]) { return $Value.ToString('yyyy-MM-ddTHH:mm:ss.FFFFFFFK', [cultureinfo]::InvariantCulture) }
-            $Value
+        function Read-Value {
+            $token = $tokens.Dequeue()
+            if ($token[0] -eq '"') {
+                $text = $token.Substring(1, $token.Length - 2)
+                if ($text -match '\\') { return [regex]::Unescape($text) } else { return $text }
+            }
+            if ($token -eq '{') {
+                $table = @{}
+                while ($tokens.Peek() -ne '}') {
+                    $name = Read-Value
+                    if ($tokens.Dequeue() -ne ':') { throw 'A colon is missing.' }
+                    $table[$name] = Read-Value
+                    if ($tokens.Peek() -eq ',') { $null = $tokens.Dequeue() }
+                }
+                $null = $tokens.Dequeue()
+                return $table
+            }
+            if ($token -eq '[') {
+                $list = @(while ($tokens.Peek() -ne ']') { Read-Value; if ($tokens.Peek() -eq ',') { $null = $tokens.Dequeue() } })
+                $null = $tokens.Dequeue()
+                return , $list
+            }
+            switch ($token) { 'true' { $true } 'false' { $false } 'null' { $null } default { [double] $token } }
         }
 
         function Send-Line ($Value) {
-            $json = ConvertTo-Json $Value -Depth 4 -Compress
-            $bytes = [Text.Encoding]::ASCII.GetBytes([regex]::Replace($json, '[^\x00-\x7F]', { '\u{0:x4}' -f [int] [char] $args[0].Value }) + "`n")
-            $writing = $process.StandardInput.BaseStream.WriteAsync($bytes, 0, $bytes.Length)
+            $bytes = [byte[]] [char[]] ((ConvertTo-Line $Value) + "`n")
             try {
-                while (-not $writing.Wait(50)) { }
+                $process.StandardInput.BaseStream.Write($bytes, 0, $bytes.Length)
                 $process.StandardInput.BaseStream.Flush()
-            } catch [AggregateException], [IO.IOException] {
+            } catch [IO.IOException] {
                 $null = 'The program has ended: its output tells why.'
             }
         }
 
-        # Returns the program's next line as an object; nothing at the end of its output, or after the deadline.
+        # Returns the program's next line as a table; nothing at the end of its output, or after the deadline.
         function Receive-Line ([datetime] $Deadline = [datetime]::MaxValue) {
-            while (-not $output.Reading.Wait(50)) {
-                if ([datetime]::UtcNow -gt $Deadline -or ($process.HasExited -and -not $output.Reading.Wait(500))) { return }
+            while (-not $output['Reading'].Wait(50)) {
+                if (-not $output['Errors']) { $output['Errors'] = $process.StandardError.ReadToEndAsync() }
+                if ([datetime]::UtcNow -gt $Deadline -or ($process.HasExited -and -not $output['Reading'].Wait(500))) { return }
             }
-            $line = $output.Reading.Result
+            $line = $output['Reading'].Result
             if ($null -eq $line) { return }
-            $output.Reading = $process.StandardOutput.ReadLineAsync()
-            try { ConvertFrom-Json $line } catch { Stop-Program "$program printed a line that is not JSON." }
+            $message = try { ConvertFrom-Line $line } catch { $null }
+            if ($message -isnot [hashtable]) { Stop-Program "$program printed a line that is not of the protocol." }
+            $message
         }
 
         # Three tries, because the file of a SecretStore is locked while another process writes to it.
@@ -278,14 +300,14 @@ function Connect-NinjaOne {
             $stored = 0
             $value = $null
             try {
-                foreach ($name in $Request.names) {
-                    $secret = Invoke-Patiently { & $module\Get-Secret -Vault $Request.vault -Name $name -AsPlainText -ErrorAction Stop }
+                foreach ($name in $Request['names']) {
+                    $secret = Invoke-Patiently { & $module\Get-Secret -Vault $Request['vault'] -Name $name -AsPlainText -ErrorAction Stop }
                     if ($secret -is [string]) { $found[$name] = "$secret" }
                 }
-                foreach ($secret in $Request.secrets) {
-                    $name = $secret.name
-                    $value = ConvertTo-Text $secret.value
-                    Invoke-Patiently { & $module\Set-Secret -Vault $Request.vault -Name $name -Secret $value -ErrorAction Stop }
+                foreach ($secret in $Request['secrets']) {
+                    $name = $secret['name']
+                    $value = $secret['value']
+                    Invoke-Patiently { & $module\Set-Secret -Vault $Request['vault'] -Name $name -Secret $value -ErrorAction Stop }
                     $stored++
                 }
             } catch {
@@ -293,117 +315,110 @@ function Connect-NinjaOne {
                 $message = if ($value) { $_.Exception.Message.Replace($value, '***') } else { $_.Exception.Message }
                 return @{ error = @{ id = $id; name = $name; message = $message } }
             }
-            if ($Request.type -eq 'setSecrets') { @{ stored = $stored } } else { @{ secrets = $found } }
+            if ($Request['type'] -eq 'setSecrets') { @{ stored = $stored } } else { @{ secrets = $found } }
         }
 
-        function Write-Message ($Message) {
-            switch ($Message.stream) {
-                'verbose' { Write-Verbose $Message.message }
-                'debug' { Write-Debug $Message.message }
-                'warning' { Write-Warning $Message.message }
-                'information' { Write-Information $Message.message }
+        function Write-Message ($Stream, $Message) {
+            switch ($Stream) {
+                'verbose' { Write-Verbose $Message }
+                'debug' { Write-Debug $Message }
+                'warning' { Write-Warning $Message }
+                'information' { Write-Information $Message }
             }
         }
 
-        function Show-Progress ($Message) {
-            if ($Message.completed) { Write-Progress -Activity $Message.activity -Completed }
-            else { Write-Progress -Activity $Message.activity -Status "$($Message.status) " -PercentComplete $Message.percent }
+        function Show-Progress ($Progress) {
+            if ($Progress['completed']) { Write-Progress -Activity $Progress['activity'] -Completed }
+            else { Write-Progress -Activity $Progress['activity'] -Status "$($Progress['status']) " -PercentComplete $Progress['percent'] }
         }
 
         $given = @{}
-        foreach ($name in $PSBoundParameters.Keys) {
-            if (-not [System.Management.Automation.Cmdlet]::CommonParameters.Contains($name)) { $given[$name] = ConvertTo-Plain $PSBoundParameters[$name] }
-        }
-        $hidden = 'SilentlyContinue', 'Ignore'
+        $common = [System.Management.Automation.Cmdlet]::CommonParameters
+        foreach ($name in $PSBoundParameters.Keys) { if ($name -notin $common) { $given[$name] = $PSBoundParameters[$name] } }
         $streams = @(
             'warning', 'information'
-            if ($VerbosePreference -notin $hidden) { 'verbose' }
-            if ($DebugPreference -notin $hidden) { 'debug' }
+            if ($VerbosePreference -notin 'SilentlyContinue', 'Ignore') { 'verbose' }
+            if ($DebugPreference -notin 'SilentlyContinue', 'Ignore') { 'debug' }
         )
         $interactive = [Environment]::UserInteractive -and -not ([Environment]::GetCommandLineArgs() -match '^[-/]noni')
         $request = @{ version = 1; parameters = $given; caller = @{ streams = $streams; vaults = $true; interactive = $interactive } }
-        $connection = Get-Variable -Name NRAPIConnectionInformation -Scope Script -ValueOnly -ErrorAction Ignore
-        $authentication = Get-Variable -Name NRAPIAuthenticationInformation -Scope Script -ValueOnly -ErrorAction Ignore
-        if ($connection -is [hashtable] -and $authentication -is [hashtable] -and $authentication.Expires -is [datetime]) {
-            $request.session = @{ connection = ConvertTo-PlainTable $connection; authentication = ConvertTo-PlainTable $authentication }
+        $variables = $ExecutionContext.SessionState.PSVariable
+        $connection = $variables.GetValue('Script:NRAPIConnectionInformation')
+        $authentication = $variables.GetValue('Script:NRAPIAuthenticationInformation')
+        if ($connection -is [hashtable] -and $authentication -is [hashtable] -and $authentication['Expires'] -is [datetime]) {
+            $request['session'] = @{ connection = $connection; authentication = $authentication }
         }
 
         $program = Find-Program
-        $process = [System.Diagnostics.Process] @{
-            StartInfo = [System.Diagnostics.ProcessStartInfo] @{
-                FileName = $program; Arguments = 'connect'; UseShellExecute = $false; CreateNoWindow = $true
-                RedirectStandardInput = $true; RedirectStandardOutput = $true; RedirectStandardError = $true
-                StandardOutputEncoding = [Text.Encoding]::UTF8; StandardErrorEncoding = [Text.Encoding]::UTF8
-            }
+        $start = [System.Diagnostics.ProcessStartInfo] @{
+            FileName = $program; Arguments = 'connect'; UseShellExecute = $false; CreateNoWindow = $true
+            RedirectStandardInput = $true; RedirectStandardOutput = $true; RedirectStandardError = $true
         }
-        $started = $false
         $answer = $null
+        $process = $null
         try {
-            try { $started = $process.Start() } catch { Stop-Program "$program does not start: $($_.Exception.GetBaseException().Message)" }
-            $errorText = $process.StandardError.ReadToEndAsync()
-            $output = @{ Reading = $process.StandardOutput.ReadLineAsync() }
+            try { $process = [System.Diagnostics.Process]::Start($start) } catch { Stop-Program "$program does not start: $($_.Exception.GetBaseException().Message)" }
             Send-Line $request
+            $output = @{ Reading = $process.StandardOutput.ReadLineAsync(); Errors = $null }
             while (-not $answer) {
                 $message = Receive-Line
                 if (-not $message) {
-                    $reason = if ($errorText.Wait(1000)) { @($errorText.Result -split '\r?\n')[0] }
+                    if (-not $output['Errors']) { $output['Errors'] = $process.StandardError.ReadToEndAsync() }
+                    $reason = if ($output['Errors'].Wait(1000)) { @($output['Errors'].Result -split '\r?\n')[0] }
                     Stop-Program "$program ended without an answer. $reason".Trim()
                 }
-                switch ($message.type) {
-                    'write' { Write-Message $message }
-                    'progress' { Show-Progress $message }
-                    { $_ -in 'getSecrets', 'setSecrets' } { Send-Line (Use-Vault $message) }
-                    { $_ -in 'session', 'error' } { $answer = $message }
-                    default { Stop-Program "$program printed a line of a type that this Connect-NinjaOne does not know." }
-                }
+                $type = $message['type']
+                if ($type -in 'session', 'error') { $answer = $message; break }
+                $output['Reading'] = $process.StandardOutput.ReadLineAsync()
+                if ($type -eq 'write') { Write-Message $message['stream'] $message['message'] }
+                elseif ($type -eq 'progress') { Show-Progress $message }
+                elseif ($type -in 'getSecrets', 'setSecrets') { Send-Line (Use-Vault $message) }
+                else { Stop-Program "$program printed a line of a type that this Connect-NinjaOne does not know." }
             }
         } finally {
-            if ($started) {
-                $deadline = [datetime]::UtcNow.AddSeconds(2)
+            if ($process) {
+                $process.StandardInput.Close()
                 try {
-                    $process.StandardInput.Close()
-                    # A program whose caller has gone still hands over the token that it was renewing.
-                    while (-not $answer -and ($message = Receive-Line $deadline)) {
-                        if ($message.type -eq 'setSecrets') { $null = Use-Vault $message }
+                    if (-not $answer) {
+                        # A program whose caller has gone still hands over the token that it was renewing.
+                        $deadline = [datetime]::UtcNow.AddSeconds(2)
+                        while ($message = Receive-Line $deadline) { if ($message['type'] -eq 'setSecrets') { $null = Use-Vault $message } }
                     }
-                    $null = $process.WaitForExit([Math]::Max(0, ($deadline - [datetime]::UtcNow).TotalMilliseconds))
                 } catch {
                     $null = 'What ended the conversation is being thrown already.'
                 } finally {
-                    if (-not $process.HasExited) { $process.Kill() }
+                    if (-not $process.WaitForExit(500)) { $process.Kill() }
                     $process.Dispose()
                 }
             }
         }
 
-        if ($answer.type -eq 'error') {
-            $category = $answer.category -as [System.Management.Automation.ErrorCategory]
-            Stop-Connect $answer.id $(if ($category) { $category } else { 'NotSpecified' }) $answer.message $answer.recommendation $answer.target
+        if ($answer['type'] -eq 'error') {
+            $category = $answer['category'] -as [System.Management.Automation.ErrorCategory]
+            Stop-Connect $answer['id'] $(if ($category) { $category } else { 'NotSpecified' }) $answer['message'] $answer['recommendation'] $answer['target']
         }
         try {
-            $connection = @{}
-            foreach ($property in $answer.connection.PSObject.Properties) { $connection[$property.Name] = ConvertTo-Text $property.Value }
-            $connection.AuthListenerPort = [int] $connection.AuthListenerPort
-            $connection.RedirectURI = [UriBuilder] $connection.RedirectURI |
-                Add-Member -NotePropertyName OriginalString -NotePropertyValue $connection.RedirectURI -PassThru
-            $authentication = @{
-                Type = ConvertTo-Text $answer.authentication.Type
-                Access = ConvertTo-Text $answer.authentication.Access
-                Expires = [datetime]::Parse((ConvertTo-Text $answer.authentication.Expires), [cultureinfo]::InvariantCulture, 'RoundtripKind').ToLocalTime()
-                Refresh = ConvertTo-Text $answer.authentication.Refresh
-            }
+            $connection = $answer['connection']
+            $authentication = $answer['authentication']
+            $uri = $connection['RedirectURI']
+            $connection['RedirectURI'] = [UriBuilder] $uri
+            $connection['AuthListenerPort'] = [int] $connection['AuthListenerPort']
+            $authentication['Expires'] = [datetime] $authentication['Expires']
+            if ("$($connection['RedirectURI'])" -ne $uri) { $connection['RedirectURI'].PSObject.Properties.Add([psnoteproperty]::new('OriginalString', $uri)) }
         } catch {
             Stop-Program "$program printed a session that lacks what it must hold."
         }
         try { } finally {
             # A finally block is not interrupted: both variables are set, or neither.
-            Set-Variable -Name NRAPIConnectionInformation -Value $connection -Scope Script -Visibility Private -Force
-            Set-Variable -Name NRAPIAuthenticationInformation -Value $authentication -Scope Script -Visibility Private -Force
-            if ($connection.ParseDateTimes) { $Script:ParseDateTimes = $true }
+            $Script:NRAPIConnectionInformation = $connection
+            $Script:NRAPIAuthenticationInformation = $authentication
+            $variables.Get('Script:NRAPIConnectionInformation').Visibility = 'Private'
+            $variables.Get('Script:NRAPIAuthenticationInformation').Visibility = 'Private'
+            if ($connection['ParseDateTimes']) { $Script:ParseDateTimes = $true }
         }
         if ($ShowTokens) {
             '================ Auth Tokens ================'
-            [pscustomobject] $authentication | Select-Object -Property Type, Access, Expires, Refresh
+            [pscustomobject] @{ Type = $authentication['Type']; Access = $authentication['Access']; Expires = $authentication['Expires']; Refresh = $authentication['Refresh'] }
             'Store these tokens in a safe place: whoever has them can use your NinjaOne instance.'
         }
     }
