@@ -1,0 +1,70 @@
+// Command ninjaone-auth is the engine of the PowerShell cmdlet Connect-NinjaOne: it signs in to NinjaOne.
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+)
+
+// commandLine is the whole of it; what a sign-in needs comes as JSON on stdin.
+type commandLine struct {
+	Connect    connectCommand    `cmd:"" default:"1" help:"Carry out one Connect-NinjaOne: a request as one line of JSON on stdin, the session as one on stdout."`
+	Token      tokenCommand      `cmd:"" help:"Print a valid access token from the keyring, for shell scripts."`
+	Vault      vaultCommands     `cmd:"" help:"Look after the sessions in the keyring."`
+	Parameters parametersCommand `cmd:"" help:"Print Connect-NinjaOne's parameters and parameter sets as JSON."`
+	Version    versionCommand    `cmd:"" help:"Print the version."`
+	Keyring    keyringCommand    `cmd:"" hidden:"" help:"Work with the keyring for a parent process."`
+}
+
+// Exit statuses (wire-format.md).
+const (
+	exitOK = iota
+	exitFailed
+	exitUsage
+)
+
+// standard is what the process was started with.
+type standard struct {
+	in       *os.File
+	out, err io.Writer
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	// A caller that stops reading must not end the process while a new token is not stored yet.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+	os.Exit(run(ctx, os.Args[1:], standard{os.Stdin, os.Stdout, os.Stderr}))
+}
+
+func run(ctx context.Context, arguments []string, std standard) int {
+	exit := -1
+	parser, err := kong.New(&commandLine{},
+		kong.Name("ninjaone-auth"),
+		kong.Description("Signs in to NinjaOne for the PowerShell cmdlet Connect-NinjaOne and for shell scripts."),
+		kong.Writers(std.out, std.err),
+		kong.Exit(func(code int) { exit = code }),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+		kong.BindTo(ctx, (*context.Context)(nil)),
+		kong.Bind(std),
+	)
+	if err != nil {
+		fmt.Fprintln(std.err, "ninjaone-auth:", err)
+		return exitFailed
+	}
+	command, err := parser.Parse(arguments)
+	switch {
+	case exit >= 0: // --help
+		return exit
+	case err != nil:
+		fmt.Fprintf(std.err, "ninjaone-auth: %v\nRun 'ninjaone-auth --help' for the commands.\n", err)
+		return exitUsage
+	}
+	return status(std, command.Run())
+}

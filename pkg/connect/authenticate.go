@@ -1,0 +1,97 @@
+package connect
+
+import (
+	"context"
+	"time"
+
+	"ninjaone-auth/pkg/failure"
+	"ninjaone-auth/pkg/flows"
+	"ninjaone-auth/pkg/paramsets"
+	"ninjaone-auth/pkg/report"
+	"ninjaone-auth/pkg/session"
+)
+
+// authenticate follows the flow.
+func (c *call) authenticate(ctx context.Context) (session.Authentication, error) {
+	switch c.flow {
+	case paramsets.ClientCredentials:
+		return c.flows.ClientCredentials(ctx, c.target.Connection.Scopes())
+	case paramsets.TokenAuthentication:
+		token := c.refreshToken()
+		if token == "" {
+			return session.Authentication{}, noRefreshToken()
+		}
+		return c.flows.Refresh(ctx, token, c.values.Scopes)
+	}
+	authentication, err := c.flows.AuthorizationCode(ctx, flows.AuthorizationCode{
+		Scopes: c.target.Connection.Scopes(), RedirectURI: c.target.Connection.RedirectURI,
+		Port: c.target.Connection.AuthListenerPort, Interactive: c.Interactive,
+	})
+	if err == nil && authentication.Refresh == "" && c.target.Connection.AuthMode == session.ModeToken {
+		report.Warningf(c.Sink, "NinjaOne gave no refresh token although offline_access was asked for: the session ends with its access token. "+
+			"Allow the grant type 'Refresh Token' for the application under Administration > Apps > API in NinjaOne.")
+	}
+	return authentication, err
+}
+
+// refreshToken is the one given, else that of the session to renew.
+func (c *call) refreshToken() string {
+	if c.values.RefreshToken != "" || c.present == nil {
+		return c.values.RefreshToken
+	}
+	return string(c.present.Authentication.Refresh)
+}
+
+func noRefreshToken() *failure.Error {
+	return &failure.Error{
+		ID: "RefreshTokenMissing", Category: failure.InvalidArgument, Target: "RefreshToken",
+		Message:        "There is no refresh token to sign in with: -RefreshToken was not given, and there is no session of this application to renew.",
+		Recommendation: "Add -RefreshToken. Connect-NinjaOne -UseWebAuth … -ShowTokens shows one (with the scope offline_access).",
+	}
+}
+
+// renewedByAnother takes over what another process has stored since the session to renew was read, and tells whether
+// that makes a renewal needless.
+func (c *call) renewedByAnother(ctx context.Context) bool {
+	if c.present == nil || c.values.RefreshToken != "" && c.values.RefreshToken != string(c.present.Authentication.Refresh) {
+		return false
+	}
+	stored, ok := c.stored(ctx)
+	if !ok || stored.Access == c.present.Authentication.Access {
+		return false
+	}
+	if stored.Usable(time.Now()) {
+		report.Verbosef(c.Sink, "Another process has renewed the session in %s: using it.", c.store)
+		c.target.Authentication = stored
+		return true
+	}
+	c.useRefreshToken(stored.Refresh)
+	return false
+}
+
+// retryWithStored is for a refresh token that NinjaOne does not accept: it tells whether the vault holds another.
+func (c *call) retryWithStored(ctx context.Context) bool {
+	stored, ok := c.stored(ctx)
+	if !ok || stored.Refresh == "" || string(stored.Refresh) == c.refreshToken() {
+		return false
+	}
+	report.Verbosef(c.Sink, "The refresh token is out of date: trying the one in %s.", c.store)
+	c.useRefreshToken(stored.Refresh)
+	return true
+}
+
+// stored is what the vault now holds for the same application.
+func (c *call) stored(ctx context.Context) (session.Authentication, bool) {
+	s, err := c.store.Load(ctx)
+	if err != nil {
+		report.Debugf(c.Sink, "Nothing to take over from %s: %s", c.store, failure.From(err).Message)
+		return session.Authentication{}, false
+	}
+	return s.Authentication, s.Connection.SameApplication(c.target.Connection)
+}
+
+func (c *call) useRefreshToken(token session.Optional) {
+	if token != "" {
+		c.values.RefreshToken = string(token)
+	}
+}

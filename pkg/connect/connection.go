@@ -1,0 +1,114 @@
+package connect
+
+import (
+	"fmt"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"ninjaone-auth/pkg/callback"
+	"ninjaone-auth/pkg/paramsets"
+	"ninjaone-auth/pkg/session"
+)
+
+// connection is what a new connection with these parameters is like.
+func connection(v *paramsets.Values, flow string) session.Connection {
+	baseURL, _ := session.BaseURL(v.Instance)
+	c := session.Connection{
+		URL: baseURL, Instance: v.Instance, ClientID: v.ClientID, ClientSecret: v.ClientSecret,
+		AuthScopes:          strings.Join(scopes(v, flow), " "),
+		AuthListenerPort:    listenerPort(v),
+		RedirectURI:         v.RedirectURL,
+		UseSecretManagement: v.UseSecretManagement,
+		VaultName:           session.Optional(v.VaultName),
+		WriteToSecretVault:  v.WriteToSecretVault,
+		ReadFromSecretVault: v.ReadFromSecretVault,
+		SecretPrefix:        v.SecretPrefix,
+		ParseDateTimes:      v.ParseDateTimes,
+	}
+	if c.RedirectURI == "" {
+		c.RedirectURI = defaultRedirectURI(c.AuthListenerPort)
+	}
+	if c.SecretPrefix == "" {
+		c.SecretPrefix = session.DefaultSecretPrefix
+	}
+	c.AuthMode = authMode(flow, c)
+	return c
+}
+
+// scopes are those given, else the defaults of the module contract.
+func scopes(v *paramsets.Values, flow string) []string {
+	if len(v.Scopes) > 0 {
+		return v.Scopes
+	}
+	defaults := []string{"monitoring", "management", "control"}
+	if flow == paramsets.ClientCredentials {
+		return defaults
+	}
+	return append(defaults, session.OfflineAccess)
+}
+
+// authMode is how the session can be renewed (module contract): a web sign-in with offline_access by its refresh token.
+func authMode(flow string, c session.Connection) string {
+	if flow == paramsets.AuthorisationCode && slices.Contains(c.Scopes(), session.OfflineAccess) {
+		return session.ModeToken
+	}
+	return flow
+}
+
+// listenerPort is -Port, else the port of a -RedirectURL to this machine, else the default.
+func listenerPort(v *paramsets.Values) int {
+	if v.Port != 0 {
+		return v.Port
+	}
+	redirect, err := url.Parse(v.RedirectURL)
+	if err != nil || !callback.Loopback(redirect.Hostname()) {
+		return session.DefaultPort
+	}
+	if port, err := strconv.Atoi(redirect.Port()); err == nil {
+		return port
+	}
+	return map[string]int{"http": 80, "https": 443}[strings.ToLower(redirect.Scheme)]
+}
+
+func defaultRedirectURI(port int) string { return fmt.Sprintf("http://localhost:%d/", port) }
+
+// renew makes the call the renewal of a session: what is not given anew is kept (module contract).
+func (c *call) renew(present *session.Session) {
+	c.present = present
+	v, target, old := c.values, &c.target.Connection, present.Connection
+	if len(v.Scopes) == 0 && old.AuthScopes != "" {
+		target.AuthScopes = keptScopes(old, c.flow)
+	}
+	if v.Port == 0 && v.RedirectURL == "" && old.AuthListenerPort != 0 {
+		target.AuthListenerPort = old.AuthListenerPort
+	}
+	if v.RedirectURL == "" && old.RedirectURI != "" && (v.Port == 0 || old.RedirectURI != defaultRedirectURI(old.AuthListenerPort)) {
+		target.RedirectURI = old.RedirectURI
+	}
+	keep(v, "UseSecretManagement", &target.UseSecretManagement, old.UseSecretManagement)
+	keep(v, "VaultName", &target.VaultName, old.VaultName)
+	keep(v, "WriteToSecretVault", &target.WriteToSecretVault, old.WriteToSecretVault)
+	keep(v, "ReadFromSecretVault", &target.ReadFromSecretVault, old.ReadFromSecretVault)
+	keep(v, "ParseDateTimes", &target.ParseDateTimes, old.ParseDateTimes)
+	if old.SecretPrefix != "" {
+		keep(v, "SecretPrefix", &target.SecretPrefix, old.SecretPrefix)
+	}
+	target.AuthMode = authMode(c.flow, *target)
+}
+
+func keep[T any](v *paramsets.Values, parameter string, target *T, old T) {
+	if !v.Given(parameter) {
+		*target = old
+	}
+}
+
+// keptScopes leaves out offline_access where it was another flow's: some regions refuse it to client credentials.
+func keptScopes(old session.Connection, flow string) string {
+	kept := old.Scopes()
+	if flow == paramsets.ClientCredentials && old.AuthMode != session.ModeClientCredentials {
+		kept = slices.DeleteFunc(kept, func(scope string) bool { return scope == session.OfflineAccess })
+	}
+	return strings.Join(kept, " ")
+}

@@ -1,0 +1,101 @@
+package connect
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"ninjaone-auth/pkg/failure"
+	"ninjaone-auth/pkg/paramsets"
+	"ninjaone-auth/pkg/report"
+	"ninjaone-auth/pkg/session"
+	"ninjaone-auth/pkg/vault"
+)
+
+// restore is the set Secret Vault Read.
+func restore(ctx context.Context, v *paramsets.Values, caller Caller) (session.Session, error) {
+	name := vault.Name{Vault: v.VaultName, Prefix: v.SecretPrefix}
+	if name.Prefix == "" {
+		name.Prefix = session.DefaultSecretPrefix
+	}
+	s, err := Restore(ctx, name, caller)
+	if err != nil {
+		return s, err
+	}
+	s.Connection.UseSecretManagement, s.Connection.ReadFromSecretVault = true, true
+	s.Connection.VaultName, s.Connection.SecretPrefix = session.Optional(name.Vault), name.Prefix
+	if v.Given("WriteToSecretVault") {
+		s.Connection.WriteToSecretVault = v.WriteToSecretVault
+	}
+	if v.Given("ParseDateTimes") {
+		s.Connection.ParseDateTimes = v.ParseDateTimes
+	}
+	return s, nil
+}
+
+// Restore returns the session stored under a name. One whose access token has run out is renewed and stored again, as
+// the stored refresh token is then dead.
+func Restore(ctx context.Context, name vault.Name, caller Caller) (session.Session, error) {
+	store, s, err := vault.Find(ctx, name, caller.Vaults, caller.Sink)
+	if err != nil || s.Authentication.Usable(time.Now()) {
+		return s, err
+	}
+	unlock, err := store.Lock(ctx)
+	if err != nil {
+		return session.Session{}, err
+	}
+	defer unlock()
+	if s, err = store.Load(ctx); err != nil || s.Authentication.Usable(time.Now()) {
+		return s, err
+	}
+	renewed, err := renewStored(ctx, store, s, caller.Sink)
+	if failure.HasID(err, "InvalidRefreshToken") {
+		renewed, err = renewAgain(ctx, store, s, err, caller.Sink)
+	}
+	if err != nil {
+		return session.Session{}, err
+	}
+	s.Authentication = renewed
+	if err := store.Save(context.WithoutCancel(ctx), s); err != nil {
+		warnNotStored(caller.Sink, store, err)
+	}
+	return s, nil
+}
+
+// renewStored renews a session by its AuthMode.
+func renewStored(ctx context.Context, store vault.Store, s session.Session, sink report.Sink) (session.Authentication, error) {
+	report.Verbosef(sink, "The access token in %s has run out: renewing it.", store)
+	switch {
+	case s.Connection.AuthMode == session.ModeClientCredentials:
+		return client(s.Connection, sink).ClientCredentials(ctx, s.Connection.Scopes())
+	case s.Authentication.Refresh != "":
+		return client(s.Connection, sink).Refresh(ctx, string(s.Authentication.Refresh), nil)
+	}
+	return session.Authentication{}, &failure.Error{
+		ID: "SignInRequired", Category: failure.AuthenticationError, Target: store.String(),
+		Message:        fmt.Sprintf("The session in %s has run out and holds no refresh token to renew it with.", store),
+		Recommendation: signInAnew(s.Connection),
+	}
+}
+
+// renewAgain is for a refresh token that NinjaOne does not accept: another writer may have stored a newer one that this
+// process's lock did not keep out.
+func renewAgain(ctx context.Context, store vault.Store, tried session.Session, refused error, sink report.Sink) (session.Authentication, error) {
+	failed := failure.From(refused)
+	failed.Recommendation = signInAnew(tried.Connection)
+	s, err := store.Load(ctx)
+	switch {
+	case err != nil, !s.Connection.SameApplication(tried.Connection):
+		return session.Authentication{}, failed
+	case s.Authentication.Usable(time.Now()):
+		return s.Authentication, nil
+	case s.Authentication.Refresh == tried.Authentication.Refresh:
+		return session.Authentication{}, failed
+	}
+	return renewStored(ctx, store, s, sink)
+}
+
+func signInAnew(c session.Connection) string {
+	return fmt.Sprintf("Sign in anew: Connect-NinjaOne -UseSecretManagement -WriteToSecretVault -VaultName '%s' -Instance '%s' -ClientId '%s' -ClientSecret … -UseWebAuth",
+		c.VaultName, c.Instance, c.ClientID)
+}

@@ -1,0 +1,154 @@
+// Package wire is the conversation between a caller and ninjaone-auth connect (wire-format.md, version 1).
+package wire
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+
+	"ninjaone-auth/pkg/failure"
+	"ninjaone-auth/pkg/paramsets"
+	"ninjaone-auth/pkg/report"
+	"ninjaone-auth/pkg/session"
+)
+
+// Version is the version of the conversation; a request that names none is of this one.
+const Version = 1
+
+// Request is the caller's first line.
+type Request struct {
+	Parameters []paramsets.Argument
+	Session    *session.Session // the caller's present session, or nil
+	Caller     Caller
+}
+
+// Caller is what the caller can do.
+type Caller struct {
+	Streams     []report.Stream `json:"streams"`
+	Vaults      bool            `json:"vaults"`
+	Interactive *bool           `json:"interactive"`
+}
+
+// converses tells whether the caller takes more lines than the answer, and so keeps stdin open.
+func (c Caller) converses() bool { return len(c.Streams) > 0 || c.Vaults }
+
+// IsInteractive tells whether someone is there to sign in: unless the caller denies it.
+func (c Caller) IsInteractive() bool { return c.Interactive == nil || *c.Interactive }
+
+// wants follows the caller's list; one that shows any stream gets warnings and information too, as it needs to read them.
+func (c Caller) wants(stream report.Stream) bool {
+	return slices.Contains(c.Streams, stream) ||
+		len(c.Streams) > 0 && (stream == report.WarningStream || stream == report.InformationStream)
+}
+
+// decodeRequest reads a request line. Failures: EmptyRequest, InvalidRequest, UnsupportedVersion.
+func decodeRequest(line []byte) (*Request, error) {
+	if len(bytes.TrimSpace(line)) == 0 {
+		return nil, &failure.Error{
+			ID: "EmptyRequest", Category: failure.InvalidData, Target: "stdin",
+			Message:        "There was no request on the standard input.",
+			Recommendation: `Pass one, as one line of JSON: echo '{"parameters":{"Instance":"eu",…}}' | ninjaone-auth connect`,
+		}
+	}
+	var outer struct {
+		Version    *int            `json:"version"`
+		Parameters json.RawMessage `json:"parameters"`
+		Session    json.RawMessage `json:"session"`
+		Caller     Caller          `json:"caller"`
+	}
+	if err := json.Unmarshal(line, &outer); err != nil {
+		return nil, invalid("", err)
+	}
+	if outer.Version != nil && *outer.Version != Version {
+		return nil, &failure.Error{
+			ID: "UnsupportedVersion", Category: failure.ProtocolError, Target: "version",
+			Message:        fmt.Sprintf("The request is of version %d of the conversation; this ninjaone-auth speaks version %d.", *outer.Version, Version),
+			Recommendation: "Update ninjaone-auth and Connect-NinjaOne.ps1 to the same release.",
+		}
+	}
+	arguments, err := decodeArguments(outer.Parameters)
+	if err != nil {
+		return nil, invalid("parameters: ", err)
+	}
+	present, err := decodeSession(outer.Session)
+	if err != nil {
+		return nil, invalid("session: ", err)
+	}
+	return &Request{Parameters: arguments, Session: present, Caller: outer.Caller}, nil
+}
+
+var errNotAnObject = errors.New("not an object")
+
+// invalid says what is wrong with a request without quoting it, as it holds secrets.
+func invalid(where string, err error) *failure.Error {
+	problem := "it is not one line of JSON"
+	var wrongType *json.UnmarshalTypeError
+	switch {
+	case errors.As(err, &wrongType) && wrongType.Field != "":
+		problem = fmt.Sprintf("%s%s can't be of the type %s", where, wrongType.Field, wrongType.Value)
+	case errors.As(err, &wrongType), errors.Is(err, errNotAnObject):
+		problem = where + "it is not an object"
+	}
+	return &failure.Error{
+		ID: "InvalidRequest", Category: failure.InvalidData, Target: "stdin", Cause: err,
+		Message:        fmt.Sprintf("The request on the standard input can't be read: %s.", problem),
+		Recommendation: "Write it as one JSON object on one line (with jq: jq -c), as UTF-8.",
+	}
+}
+
+// decodeArguments keeps the order in which the parameters stand, and doubles, for the binder to refuse.
+func decodeArguments(raw json.RawMessage) ([]paramsets.Argument, error) {
+	if len(raw) == 0 || string(raw) == "null" {
+		return nil, nil
+	}
+	decoder := json.NewDecoder(bytes.NewReader(raw))
+	if start, err := decoder.Token(); err != nil || start != json.Delim('{') {
+		return nil, errNotAnObject
+	}
+	var arguments []paramsets.Argument
+	for decoder.More() {
+		name, err := decoder.Token()
+		if err != nil {
+			return nil, err
+		}
+		var value json.RawMessage
+		if err := decoder.Decode(&value); err != nil {
+			return nil, err
+		}
+		arguments = append(arguments, paramsets.Argument{Name: name.(string), Value: value})
+	}
+	return arguments, nil
+}
+
+// decodeSession reads what PowerShell makes of the two hashtables: switches may be objects, and an Expires that is not
+// ISO 8601 counts as expired. A session without a connection is none.
+func decodeSession(raw json.RawMessage) (*session.Session, error) {
+	var present struct {
+		Connection     map[string]json.RawMessage `json:"connection"`
+		Authentication map[string]json.RawMessage `json:"authentication"`
+	}
+	if len(raw) == 0 {
+		return nil, nil
+	}
+	if err := json.Unmarshal(raw, &present); err != nil || len(present.Connection) == 0 {
+		return nil, err
+	}
+	for name, value := range present.Connection {
+		var flag struct{ IsPresent *bool }
+		if json.Unmarshal(value, &flag) == nil && flag.IsPresent != nil {
+			present.Connection[name] = json.RawMessage(fmt.Sprint(*flag.IsPresent))
+		}
+	}
+	expires := session.Authentication{}.Expires
+	if json.Unmarshal(present.Authentication["Expires"], &expires) != nil {
+		delete(present.Authentication, "Expires")
+	}
+	plain, err := json.Marshal(present)
+	if err != nil {
+		return nil, err
+	}
+	s := &session.Session{}
+	return s, json.Unmarshal(plain, s)
+}
