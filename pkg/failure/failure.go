@@ -68,7 +68,7 @@ func HasID(err error, ids ...string) bool {
 // Interrupted is the failure of whatever ended because of a signal or because the caller went away.
 func Interrupted(cause error) *Error {
 	return &Error{
-		ID: "Interrupted", Category: OperationStopped, Cause: cause,
+		ID: "Interrupted", Category: OperationStopped, Target: "Connect-NinjaOne", Cause: cause,
 		Message:        "Connect-NinjaOne was interrupted before it was done.",
 		Recommendation: "Nothing was changed. Run Connect-NinjaOne again.",
 	}

@@ -1,0 +1,304 @@
+package tests
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"ninjaone-auth/tests/standin"
+)
+
+// webSignIn is a connect with -UseWebAuth whose browser command hands the address to the test.
+type webSignIn struct {
+	*conversation
+	port    int
+	app     standin.App
+	address string
+}
+
+func freePort(t testing.TB) int {
+	t.Helper()
+	socket, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer socket.Close()
+	return socket.Addr().(*net.TCPAddr).Port
+}
+
+func mustBeFree(t testing.TB, port int) {
+	t.Helper()
+	for _, address := range []string{"127.0.0.1", "::1"} {
+		socket, err := net.Listen("tcp", net.JoinHostPort(address, fmt.Sprint(port)))
+		if err != nil {
+			t.Errorf("the port is not free: %v", err)
+			continue
+		}
+		socket.Close()
+	}
+}
+
+// browser makes $BROWSER a command that writes the address to the file that is returned, then does what more says.
+func (m *machine) browser(more string) string {
+	m.t.Helper()
+	folder := m.t.TempDir()
+	handed, script := filepath.Join(folder, "address"), filepath.Join(folder, "browser")
+	body := fmt.Sprintf("#!/bin/sh\nprintf %%s \"$1\" >'%[1]s.new' && mv '%[1]s.new' '%[1]s'\n%s\n", handed, more)
+	if err := os.WriteFile(script, []byte(body), 0o700); err != nil {
+		m.t.Fatal(err)
+	}
+	m.env = append(slices.Clone(m.env), "BROWSER="+script)
+	return handed
+}
+
+// signIn starts a sign-in on a port of its own and returns when the browser was opened.
+func (m *machine) signIn(app standin.App, more parameters) *webSignIn {
+	m.t.Helper()
+	s := &webSignIn{port: freePort(m.t)}
+	if app.RedirectURIs == nil {
+		app.RedirectURIs = []string{fmt.Sprintf("http://localhost:%d/", s.port)}
+	}
+	s.app = m.app(app)
+	s.begin(m, of(s.app, parameters{"UseWebAuth": true, "Port": s.port}), more)
+	return s
+}
+
+func (s *webSignIn) begin(m *machine, p, more parameters) {
+	m.t.Helper()
+	for name, value := range more {
+		p[name] = value
+	}
+	handed := m.browser("echo printed; echo printed >&2; exec sleep 5")
+	s.conversation = m.start(request{Parameters: p, Caller: &caller{Streams: allStreams, Interactive: true}})
+	for range 1000 {
+		if address, err := os.ReadFile(handed); err == nil {
+			s.address = string(address)
+			return
+		}
+		select {
+		case o := <-s.done:
+			m.t.Fatalf("no browser was opened, but %s: %s", o.ID, o.Message)
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+	m.t.Fatal("no browser was opened")
+}
+
+// visit is a browser that allows everything; it returns the page that it ends on, and when it asked for the callback.
+func (s *webSignIn) visit() (page string, asked time.Time) {
+	s.m.t.Helper()
+	client := s.m.service.Client()
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { asked = time.Now(); return nil }
+	answer, err := client.Get(s.address)
+	if err != nil {
+		s.m.t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	body, err := io.ReadAll(answer.Body)
+	if err != nil {
+		s.m.t.Fatal(err)
+	}
+	s.m.searchForSecrets("the page", string(body))
+	return string(body), asked
+}
+
+// succeeds waits for the session and checks what every sign-in has to keep to.
+func (s *webSignIn) succeeds() *outcome {
+	s.m.t.Helper()
+	o := s.wait()
+	if o.Type != "session" || o.status != 0 || o.Connection.AuthMode != "Token Authentication" {
+		s.m.t.Fatalf("exit status %d, %s: %s", o.status, o.ID, o.Message)
+	}
+	if !s.m.service.IsValidAccess(o.Authentication.Access) || !s.m.service.IsValidRefresh(string(o.Authentication.Refresh)) {
+		s.m.t.Error("the tokens are not valid")
+	}
+	if !strings.Contains(o.said("information"), s.address) {
+		s.m.t.Errorf("the address is not shown: %s", o.said("information"))
+	}
+	mustBeFree(s.m.t, s.port)
+	return o
+}
+
+var tokenTime = regexp.MustCompile(`oauth/token: 200 OK after ([0-9.]+m?s)\.`)
+
+// beyondTokenRequest is the time from the browser's request for the callback to the end of the program without the token
+// request's own, which the debug stream tells.
+func (o *outcome) beyondTokenRequest(t testing.TB, asked, ended time.Time) time.Duration {
+	t.Helper()
+	told := tokenTime.FindStringSubmatch(o.said("debug"))
+	if told == nil {
+		t.Fatalf("the debug stream does not tell the token request's time: %s", o.said("debug"))
+	}
+	token, err := time.ParseDuration(told[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ended.Sub(asked) - token
+}
+
+const mostBeyondTokenRequest = 100 * time.Millisecond
+
+func TestWebSignInIsFast(t *testing.T) {
+	m := newMachine(t)
+	var beyond []time.Duration
+	for range 5 {
+		s := m.signIn(standin.App{AutoConsent: true}, nil)
+		page, asked := s.visit()
+		o := s.succeeds()
+		beyond = append(beyond, o.beyondTokenRequest(t, asked, s.started.Add(o.elapsed)))
+		if !strings.Contains(page, "You are signed in") {
+			t.Errorf("page: %s", page)
+		}
+	}
+	slices.Sort(beyond)
+	t.Logf("beyond the token request: %s", beyond)
+	if beyond[len(beyond)/2] > mostBeyondTokenRequest {
+		t.Errorf("median of %s beyond the token request's own time", beyond)
+	}
+}
+
+func TestWebSignInEndsEarly(t *testing.T) {
+	for name, end := range map[string]func(*webSignIn){
+		"SIGINT":             func(s *webSignIn) { s.command.Process.Signal(syscall.SIGINT) },
+		"SIGTERM":            func(s *webSignIn) { s.command.Process.Signal(syscall.SIGTERM) },
+		"SIGKILL":            func(s *webSignIn) { s.command.Process.Kill() },
+		"the caller is gone": func(s *webSignIn) { s.stdin.Close() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := newMachine(t)
+			s := m.signIn(standin.App{}, nil)
+			idle, err := net.Dial("tcp4", fmt.Sprintf("127.0.0.1:%d", s.port))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer idle.Close()
+			began := time.Now()
+			end(s)
+			o := s.wait()
+			if took := time.Since(began); took > time.Second {
+				t.Errorf("took %s", took)
+			}
+			if name != "SIGKILL" {
+				o.hasFailed(t, "Interrupted")
+			}
+			mustBeFree(t, s.port)
+		})
+	}
+}
+
+func TestWebSignInInterruptedDuringTheExchange(t *testing.T) {
+	m := newMachine(t)
+	if err := m.service.Fail(standin.Fault{Kind: standin.Hang}); err != nil {
+		t.Fatal(err)
+	}
+	s := m.signIn(standin.App{AutoConsent: true}, nil)
+	page := make(chan string, 1)
+	go func() {
+		text, _ := s.visit()
+		page <- text
+	}()
+	for m.service.Counters().Codes == 0 || len(m.service.Requests()) < 2 {
+		time.Sleep(10 * time.Millisecond)
+	}
+	began := time.Now()
+	s.command.Process.Signal(syscall.SIGINT)
+	s.wait().hasFailed(t, "Interrupted")
+	if took := time.Since(began); took > time.Second {
+		t.Errorf("took %s", took)
+	}
+	if text := <-page; !strings.Contains(text, "The sign-in failed") {
+		t.Errorf("page: %s", text)
+	}
+}
+
+func TestWebSignInWithoutUser(t *testing.T) {
+	m := newMachine(t)
+	handed := m.browser("")
+	p := of(m.app(standin.App{}), parameters{"UseWebAuth": true, "Port": freePort(t)})
+	m.call(request{Parameters: p, Caller: &caller{Streams: allStreams, Interactive: false}}).
+		hasFailed(t, "SignInNeedsUser", "-UseTokenAuth", "-UseClientAuth")
+	if _, err := os.Stat(handed); err == nil {
+		t.Error("a browser was opened")
+	}
+}
+
+func TestTwoWebSignIns(t *testing.T) {
+	m := newMachine(t)
+	first, second := m.signIn(standin.App{AutoConsent: true}, nil), m.signIn(standin.App{AutoConsent: true}, nil)
+	p := of(first.app, parameters{"UseWebAuth": true, "Port": first.port})
+	m.call(request{Parameters: p, Caller: &caller{Streams: allStreams, Interactive: true}}).
+		hasFailed(t, "PortInUse", fmt.Sprintf("Port %d", first.port), fmt.Sprintf("-Port %d", first.port+1))
+	second.visit()
+	second.succeeds()
+	first.visit()
+	first.succeeds()
+}
+
+func TestWebSignInThatNeverComesBack(t *testing.T) {
+	m := newMachine(t)
+	m.env = []string{"NINJAONE_AUTH_SIGNIN_TIMEOUT=1500ms"}
+	s := m.signIn(standin.App{AutoConsent: true, RedirectURIs: []string{"http://localhost:1/"}}, nil)
+	s.visit()
+	sent := fmt.Sprintf("http://localhost:%d/", s.port)
+	o := s.wait()
+	o.hasFailed(t, "SignInTimedOut", sent, "redirect URI", "client id", "-Instance")
+	mustBeFree(t, s.port)
+	if !slices.ContainsFunc(o.messages, func(m message) bool { return m.Type == "progress" }) {
+		t.Error("no progress was shown")
+	}
+}
+
+func TestRedirectURLForms(t *testing.T) {
+	for _, form := range []string{"http://localhost:PORT", "http://localhost:PORT/auth", "http://127.0.0.1:PORT/auth?tenant=a%20b", "http://[::1]:PORT/"} {
+		t.Run(form, func(t *testing.T) {
+			m := newMachine(t)
+			s := &webSignIn{port: freePort(t)}
+			redirectURL := strings.ReplaceAll(form, "PORT", fmt.Sprint(s.port))
+			s.app = m.app(standin.App{AutoConsent: true, RedirectURIs: []string{redirectURL}})
+			s.begin(m, of(s.app, parameters{"UseWebAuth": true, "RedirectURL": redirectURL}), nil)
+			s.visit()
+			s.succeeds()
+		})
+	}
+}
+
+func TestRedirectURLOfAForwarder(t *testing.T) {
+	m := newMachine(t)
+	const redirectURL = "https://redirect.example.uk:9090/auth"
+	s := m.signIn(standin.App{AutoConsent: true, RedirectURIs: []string{redirectURL}}, parameters{"RedirectURL": redirectURL})
+	client := m.service.Client()
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	sentBack, err := client.Get(s.address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sentBack.Body.Close()
+	location, err := url.Parse(sentBack.Header.Get("Location"))
+	if err != nil || location.Host != "redirect.example.uk:9090" {
+		t.Fatalf("%v: %s", err, location)
+	}
+	forwarded, err := http.NewRequest(http.MethodGet, fmt.Sprintf("http://127.0.0.1:%d/elsewhere?%s", s.port, location.RawQuery), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	forwarded.Host = location.Host
+	answer, err := http.DefaultClient.Do(forwarded)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer.Body.Close()
+	if answer.StatusCode != 200 {
+		t.Error(answer.Status)
+	}
+	s.succeeds()
+}
