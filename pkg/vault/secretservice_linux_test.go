@@ -113,7 +113,7 @@ func TestSecretServiceUnavailable(t *testing.T) {
 func emptyBus(t *testing.T) string {
 	file := filepath.Join(t.TempDir(), "bus.conf")
 	write(t, file, `<busconfig><type>session</type><listen>unix:tmpdir=/tmp</listen><policy context="default">`+
-		`<allow send_destination="*"/><allow own="*"/></policy></busconfig>`, 0o600)
+		`<allow send_destination="*" eavesdrop="true"/><allow eavesdrop="true"/><allow own="*"/></policy></busconfig>`, 0o600)
 	return file
 }
 

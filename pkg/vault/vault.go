@@ -23,7 +23,7 @@ type Store interface {
 	// VaultLocked, VaultPassphraseMissing, VaultPassphraseWrong, VaultTimedOut, VaultFailed, Interrupted.
 	Load(ctx context.Context) (session.Session, error)
 	// Save stores the session. To be called between Lock and unlock. A save that has begun is finished even when ctx
-	// ends; only the wait for it ends. Failures: SecretNotStored, whose message names what was not stored, and Load's.
+	// ends, or this process dies; only the wait for it ends. Failures: SecretNotStored, whose message names what was not stored, and Load's.
 	Save(ctx context.Context, s session.Session) error
 	// Lock keeps every other process from renewing this session until unlock is called or this process dies.
 	// It waits for 2 minutes at most. Failures: VaultBusy, LockFailed, Interrupted; from a keyring also Load's.
