@@ -1,0 +1,87 @@
+package tests
+
+import (
+	"encoding/json"
+	"net/url"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"ninjaone-auth/tests/need"
+	"ninjaone-auth/tests/standin"
+)
+
+const rounds = 40
+
+// BenchmarkConnect sets the whole process of a client-credentials connect against curl's for the same token request,
+// turn by turn, as the median of the pairs.
+func BenchmarkConnect(b *testing.B) {
+	curl := need.Command(b, "curl", "apt-get install curl")
+	m := newMachine(b)
+	app := m.app(standin.Demo())
+	line, err := json.Marshal(request{Parameters: of(app, parameters{"UseClientAuth": true})})
+	if err != nil {
+		b.Fatal(err)
+	}
+	form := url.Values{"grant_type": {"client_credentials"}, "client_id": {app.ClientID}, "client_secret": {app.ClientSecret},
+		"scope": {"monitoring management control"}}.Encode()
+	for b.Loop() {
+		var ours, theirs []time.Duration
+		var peak int64
+		for range rounds {
+			connect := m.command("connect")
+			connect.Stdin = strings.NewReader(string(line) + "\n")
+			ours = append(ours, timed(b, connect))
+			peak = max(peak, connect.ProcessState.SysUsage().(*syscall.Rusage).Maxrss)
+			request := exec.Command(curl, "--silent", "--fail", "--data", "@-", "https://eu.ninjarmm.com/ws/oauth/token")
+			request.Env, request.Stdin = m.environment(), strings.NewReader(form)
+			theirs = append(theirs, timed(b, request))
+		}
+		b.ReportMetric(ratio(ours, theirs), "times-curl")
+		b.ReportMetric(float64(peak)/1024, "MiB-peak")
+	}
+}
+
+func timed(b *testing.B, command *exec.Cmd) time.Duration {
+	b.Helper()
+	started := time.Now()
+	if output, err := command.CombinedOutput(); err != nil {
+		b.Fatalf("%v: %s", err, output)
+	}
+	return time.Since(started)
+}
+
+// ratio is the median of the ratios of pairs that ran next to each other.
+func ratio(ours, theirs []time.Duration) float64 {
+	ratios := make([]float64, len(ours))
+	for i := range ours {
+		ratios[i] = float64(ours[i]) / float64(theirs[i])
+	}
+	return median(ratios)
+}
+
+func median(values []float64) float64 {
+	slices.Sort(values)
+	return values[len(values)/2]
+}
+
+// BenchmarkBinary tells the size of the stripped binary.
+func BenchmarkBinary(b *testing.B) {
+	stripped := b.TempDir() + "/ninjaone-auth"
+	build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", stripped, "ninjaone-auth/cmd/ninjaone-auth")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if output, err := build.CombinedOutput(); err != nil {
+		b.Fatalf("%v: %s", err, output)
+	}
+	for b.Loop() {
+		info, err := os.Stat(stripped)
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.ReportMetric(float64(info.Size())/1e6, "MB")
+	}
+}

@@ -1,0 +1,12 @@
+# Runs tests/*.Tests.ps1 under Pester 5; a skipped test is listed by `make test`, never passed over.
+$ErrorActionPreference = 'Stop'
+Import-Module Pester -MinimumVersion 5.0
+$configuration = New-PesterConfiguration
+$configuration.Run.Path = $PSScriptRoot
+$configuration.Run.PassThru = $true
+$configuration.Output.Verbosity = 'Normal'
+$result = Invoke-Pester -Configuration $configuration
+foreach ($test in $result.Skipped) {
+    if ($env:NOT_RUN_LIST) { Add-Content -Path $env:NOT_RUN_LIST -Value "Pester: $($test.ExpandedPath)" }
+}
+if ($result.Result -ne 'Passed' -or $result.PassedCount -eq 0) { exit 1 }
