@@ -148,9 +148,12 @@ func (c *call) storeUnderLock(ctx context.Context) (session.Session, error) {
 	return c.target, nil
 }
 
-// save stores the session whatever happens to the caller. What can't be stored is not lost: the caller gets it.
+// save stores the session whatever happens to the caller. What can't be stored is not lost: the caller gets it. How the
+// caller came by the session that it renews is not the vault's matter.
 func (c *call) save(ctx context.Context) {
-	if err := c.store.Save(context.WithoutCancel(ctx), c.target); err != nil {
+	s := c.target
+	s.Connection.ReadFromSecretVault = false
+	if err := c.store.Save(context.WithoutCancel(ctx), s); err != nil {
 		c.warnNotStored(err)
 	}
 }

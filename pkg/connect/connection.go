@@ -37,16 +37,21 @@ func connection(v *paramsets.Values, flow string) session.Connection {
 	return c
 }
 
-// scopes are those given, else the defaults of the module contract.
+// scopes are those given, else the defaults.
 func scopes(v *paramsets.Values, flow string) []string {
 	if len(v.Scopes) > 0 {
 		return v.Scopes
 	}
+	return defaultScopes(flow)
+}
+
+// defaultScopes are those of the module contract.
+func defaultScopes(flow string) []string {
 	defaults := []string{"monitoring", "management", "control"}
-	if flow == paramsets.ClientCredentials {
-		return defaults
+	if flow != paramsets.ClientCredentials {
+		defaults = append(defaults, session.OfflineAccess)
 	}
-	return append(defaults, session.OfflineAccess)
+	return defaults
 }
 
 // authMode is how the session can be renewed (module contract): a web sign-in with offline_access by its refresh token.
@@ -104,11 +109,16 @@ func keep[T any](v *paramsets.Values, parameter string, target *T, old T) {
 	}
 }
 
-// keptScopes leaves out offline_access where it was another flow's: some regions refuse it to client credentials.
+// keptScopes are the session's. Between client credentials and another flow the default scopes change with the flow, and
+// offline_access stays behind, as some regions refuse it to client credentials.
 func keptScopes(old session.Connection, flow string) string {
 	kept := old.Scopes()
-	if flow == paramsets.ClientCredentials && old.AuthMode != session.ModeClientCredentials {
+	toClient, fromClient := flow == paramsets.ClientCredentials, old.AuthMode == session.ModeClientCredentials
+	switch {
+	case toClient && !fromClient:
 		kept = slices.DeleteFunc(kept, func(scope string) bool { return scope == session.OfflineAccess })
+	case fromClient && !toClient && slices.Equal(kept, defaultScopes(paramsets.ClientCredentials)):
+		kept = defaultScopes(flow)
 	}
 	return strings.Join(kept, " ")
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -36,12 +37,12 @@ type roundTripper interface {
 // newTransport takes the environment's proxy and the system's roots. A cancelled ctx ends its attempts to connect,
 // even for a request that ctx does not cancel.
 func newTransport(ctx context.Context) roundTripper {
+	go x509.SystemCertPool() // reads the roots once, while the connection is being made
 	dialer := net.Dialer{Timeout: connectTimeout}
 	return &http.Transport{
 		Proxy:               http.ProxyFromEnvironment,
 		TLSClientConfig:     &tls.Config{MinVersion: tls.VersionTLS12},
 		TLSHandshakeTimeout: connectTimeout,
-		ForceAttemptHTTP2:   true,
 		DialContext: func(dialing context.Context, network, address string) (net.Conn, error) {
 			dialing, cancel := context.WithCancel(dialing)
 			defer cancel()
