@@ -17,13 +17,22 @@ import (
 	"time"
 
 	"ninjaone-auth/pkg/session"
+	"ninjaone-auth/pkg/vault"
+	"ninjaone-auth/pkg/vault/nobus"
 	"ninjaone-auth/tests/standin"
 )
 
 // binary is the program under test, built once.
 var binary string
 
+// TestMain builds the program, and makes the test binary its own keyring child (package vault).
 func TestMain(m *testing.M) {
+	if len(os.Args) == 3 && os.Args[1] == nobus.ChildCommand {
+		if vault.ServeKeyring(os.Args[2], os.Stdin, os.Stdout) != nil {
+			os.Exit(1)
+		}
+		return
+	}
 	directory, err := os.MkdirTemp("", "ninjaone-auth-tests-")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -118,8 +127,8 @@ type caller struct {
 	Streams     []string `json:"streams,omitempty"`
 	Vaults      bool     `json:"vaults,omitempty"`
 	Interactive bool     `json:"interactive"`
-	// secrets are this caller's vaults, by vault and name.
-	secrets map[string]map[string]string
+	// secrets answers getSecrets and setSecrets for a caller with vaults.
+	secrets *secretManagement
 }
 
 var allStreams = []string{"verbose", "debug", "warning", "information"}
@@ -269,32 +278,11 @@ func (c *conversation) take(o *outcome, raw json.RawMessage, who *caller, send f
 		}
 		return
 	case "getSecrets", "setSecrets":
-		send(who.reply(line))
+		send(who.secrets.reply(line))
 	default:
 		c.m.searchForSecrets("a "+line.Type+" line", string(raw))
 	}
 	o.messages = append(o.messages, line)
-}
-
-// reply is what a caller with vaults answers.
-func (who *caller) reply(asked message) any {
-	stored, ok := who.secrets[asked.Vault]
-	if !ok {
-		return map[string]any{"error": map[string]string{"id": "VaultNotFound", "name": asked.Vault, "message": "no such vault"}}
-	}
-	if asked.Type == "setSecrets" {
-		for _, secret := range asked.Secrets {
-			stored[secret.Name] = secret.Value
-		}
-		return map[string]int{"stored": len(asked.Secrets)}
-	}
-	found := map[string]string{}
-	for _, name := range asked.Names {
-		if value, ok := stored[name]; ok {
-			found[name] = value
-		}
-	}
-	return map[string]any{"secrets": found}
 }
 
 // wait returns what came of a connect.

@@ -1,0 +1,300 @@
+package tests
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"ninjaone-auth/pkg/report"
+	"ninjaone-auth/pkg/session"
+	"ninjaone-auth/pkg/vault"
+	"ninjaone-auth/tests/standin"
+)
+
+// secretManagement plays the SecretManagement vaults of any number of callers. Its fields are set before they ask.
+type secretManagement struct {
+	mutex  sync.Mutex
+	vaults map[string]map[string]string
+	// missing says that the module is not installed.
+	missing bool
+	// fullAt is the secret that cannot be stored, and down says that the vault does not answer at all.
+	fullAt string
+	down   bool
+	// asked is called with each question before it is answered.
+	asked func(message)
+	// read and written are the names of secrets in the order in which they were asked for.
+	read, written []string
+}
+
+func newSecretManagement(vaults ...string) *secretManagement {
+	s := &secretManagement{vaults: map[string]map[string]string{}}
+	for _, name := range vaults {
+		s.vaults[name] = map[string]string{}
+	}
+	return s
+}
+
+// reply answers as the wrapper does (wire-format.md).
+func (s *secretManagement) reply(asked message) any {
+	failed := func(id, name, message string) any {
+		return map[string]any{"error": map[string]string{"id": id, "name": name, "message": message}}
+	}
+	if s.asked != nil {
+		s.asked(asked)
+	}
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	stored, registered := s.vaults[asked.Vault]
+	switch {
+	case s.missing:
+		return failed("VaultNotFound", vault.SecretManagementModule, "The module is not installed.")
+	case !registered:
+		return failed("VaultNotFound", asked.Vault, "Vault "+asked.Vault+" does not exist.")
+	case s.down:
+		return failed("VaultFailed", "", "The store is locked.")
+	}
+	for i, secret := range asked.Secrets {
+		if secret.Name == s.fullAt {
+			return failed("SecretNotStored", secret.Name, "The store is read only.")
+		}
+		stored[secret.Name] = secret.Value
+		s.written = append(s.written, secret.Name)
+		if i == len(asked.Secrets)-1 {
+			return map[string]int{"stored": len(asked.Secrets)}
+		}
+	}
+	found := map[string]string{}
+	for _, name := range asked.Names {
+		s.read = append(s.read, name)
+		if value, ok := stored[name]; ok {
+			found[name] = value
+		}
+	}
+	return map[string]any{"secrets": found}
+}
+
+// counted returns how many secrets were read and written.
+func (s *secretManagement) counted() (read, written int) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	return len(s.read), len(s.written)
+}
+
+// names are the secrets' names written since the last call, without the prefix.
+func (s *secretManagement) names(prefix string) []string {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	var names []string
+	for _, name := range s.written {
+		names = append(names, name[len(prefix):])
+	}
+	s.written = nil
+	return names
+}
+
+const vaultName = "NinjaOneVault"
+
+// box is a vault of either kind with one session in it, as the user of a machine has it.
+type box struct {
+	*machine
+	name vault.Name
+	who  *caller
+	app  standin.App
+}
+
+// onBothKinds runs a test with a vault of each kind.
+func onBothKinds(t *testing.T, name vault.Name, test func(t *testing.T, b *box)) {
+	for kind, open := range map[string]func(testing.TB, vault.Name) *box{"keyring": keyringBox, "SecretManagement": secretManagementBox} {
+		t.Run(kind, func(t *testing.T) { test(t, open(t, name)) })
+	}
+}
+
+// keyringBox is a machine with the file backend.
+func keyringBox(t testing.TB, name vault.Name) *box {
+	m := newMachine(t)
+	m.useFile("correct horse ü")
+	return &box{m, name, &caller{Streams: allStreams}, m.app(standin.App{})}
+}
+
+func secretManagementBox(t testing.TB, name vault.Name) *box {
+	m := newMachine(t)
+	who := &caller{Streams: allStreams, Vaults: true, secrets: newSecretManagement(name.Vault)}
+	return &box{m, name, who, m.app(standin.App{})}
+}
+
+// useFile gives the machine's programs, and the package vault in this process, the file backend.
+func (m *machine) useFile(passphrase string) (file string) {
+	m.t.Helper()
+	file = filepath.Join(m.home, "passphrase")
+	write(m.t, file, passphrase+"\n")
+	m.secrets = append(m.secrets, passphrase)
+	m.set("NINJAONE_AUTH_VAULT_BACKEND", "file")
+	m.set("NINJAONE_AUTH_VAULT_PASSPHRASE_FILE", file)
+	return file
+}
+
+// set sets a variable for the machine's programs and for the package vault in this process, which shares its home.
+func (m *machine) set(variable, value string) {
+	m.t.Helper()
+	m.env = append(m.env, variable+"="+value)
+	m.t.Setenv(variable, value)
+	m.t.Setenv("XDG_CONFIG_HOME", filepath.Join(m.home, "config"))
+	m.t.Setenv("XDG_CACHE_HOME", filepath.Join(m.home, "cache"))
+}
+
+func write(t testing.TB, path, text string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// silent drops messages.
+type silent struct{}
+
+func (silent) Write(report.Stream, string) {}
+func (silent) Progress(report.Progress)    {}
+
+// put stores a session behind the program's back.
+func (b *box) put(s session.Session) {
+	b.t.Helper()
+	b.secrets = append(b.secrets, s.Authentication.Access, string(s.Authentication.Refresh))
+	if b.who.secrets != nil {
+		b.putSecrets(s)
+		return
+	}
+	store := vault.NewKeyring(b.name, silent{})
+	unlock, err := store.Lock(context.Background())
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	defer unlock()
+	if err := store.Save(context.Background(), s); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// putSecrets writes as the module contract says.
+func (b *box) putSecrets(s session.Session) {
+	c, a := s.Connection, s.Authentication
+	boolean := map[bool]string{true: "True", false: "False"}
+	b.who.secrets.mutex.Lock()
+	defer b.who.secrets.mutex.Unlock()
+	for name, value := range map[string]string{
+		"AuthMode": c.AuthMode, "URL": c.URL, "Instance": c.Instance, "ClientId": c.ClientID, "ClientSecret": c.ClientSecret,
+		"AuthScopes": c.AuthScopes, "RedirectURI": c.RedirectURI, "AuthListenerPort": strconv.Itoa(c.AuthListenerPort),
+		"UseSecretManagement": boolean[c.UseSecretManagement], "WriteToSecretVault": boolean[c.WriteToSecretVault],
+		"ReadFromSecretVault": boolean[c.ReadFromSecretVault], "VaultName": string(c.VaultName), "ParseDateTimes": boolean[c.ParseDateTimes],
+		"Type": a.Type, "Access": a.Access, "Expires": a.Expires.Format(time.RFC3339), "Refresh": string(a.Refresh),
+	} {
+		delete(b.who.secrets.vaults[b.name.Vault], b.name.Prefix+name)
+		if value != "" {
+			b.who.secrets.vaults[b.name.Vault][b.name.Prefix+name] = value
+		}
+	}
+}
+
+// get returns the tokens that are stored, as they are.
+func (b *box) get() session.Authentication {
+	b.t.Helper()
+	if b.who.secrets == nil {
+		s, err := vault.NewKeyring(b.name, silent{}).Load(context.Background())
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		return s.Authentication
+	}
+	b.who.secrets.mutex.Lock()
+	defer b.who.secrets.mutex.Unlock()
+	stored := func(name string) string { return b.who.secrets.vaults[b.name.Vault][b.name.Prefix+name] }
+	expires, _ := time.Parse(time.RFC3339, stored("Expires"))
+	return session.Authentication{Type: stored("Type"), Access: stored("Access"), Expires: expires, Refresh: session.Optional(stored("Refresh"))}
+}
+
+// session returns a session of the box's application with a refresh token that is good, and an access token that lives on.
+func (b *box) session(life time.Duration) session.Session {
+	return session.Session{
+		Connection: session.Connection{
+			AuthMode: session.ModeToken, URL: b.app.BaseURL(), Instance: b.app.Instance, ClientID: b.app.ClientID,
+			ClientSecret: b.app.ClientSecret, AuthListenerPort: 9090, AuthScopes: "monitoring management control offline_access",
+			RedirectURI: "http://localhost:9090/", UseSecretManagement: true, VaultName: session.Optional(b.name.Vault),
+			WriteToSecretVault: true, SecretPrefix: b.name.Prefix,
+		},
+		Authentication: session.Authentication{
+			Type: "Bearer", Access: "stored-access-token", Refresh: session.Optional(b.service.IssueRefreshToken(b.app.ClientID)),
+			Expires: time.Now().Add(life).UTC().Truncate(time.Second),
+		},
+	}
+}
+
+// expired stores a session whose access token has run out.
+func (b *box) expired() session.Session {
+	b.t.Helper()
+	s := b.session(-time.Hour)
+	b.put(s)
+	return s
+}
+
+// connects carries out a call that has to succeed, with this session present.
+func (b *box) connects(p parameters, present *session.Session) *outcome {
+	b.t.Helper()
+	o := b.call(request{Parameters: p, Session: present, Caller: b.who})
+	if o.Type != "session" || o.status != 0 {
+		b.t.Fatalf("exit status %d, %s: %s %s", o.status, o.ID, o.Message, o.Recommendation)
+	}
+	return o
+}
+
+// refuses carries out a call that has to fail with an id and words.
+func (b *box) refuses(p parameters, present *session.Session, id string, words ...string) *outcome {
+	b.t.Helper()
+	o := b.call(request{Parameters: p, Session: present, Caller: b.who})
+	o.hasFailed(b.t, id, words...)
+	return o
+}
+
+// example4 are the parameters of the help page's example; example5 reads what it wrote.
+func (b *box) example4(more parameters) parameters {
+	p := of(b.app, parameters{"UseSecretManagement": true, "VaultName": b.name.Vault, "WriteToSecretVault": true, "UseClientAuth": true})
+	return b.named(p, more)
+}
+
+func (b *box) example5(more parameters) parameters {
+	return b.named(parameters{"UseSecretManagement": true, "VaultName": b.name.Vault, "ReadFromSecretVault": true}, more)
+}
+
+func (b *box) named(p, more parameters) parameters {
+	if b.name.Prefix != session.DefaultSecretPrefix {
+		p["SecretPrefix"] = b.name.Prefix
+	}
+	for name, value := range more {
+		if p[name] = value; value == nil {
+			delete(p, name)
+		}
+	}
+	return p
+}
+
+// grants are those of the token requests so far.
+func (m *machine) grants() []string {
+	grants := []string{}
+	for _, r := range m.service.Requests() {
+		grants = append(grants, r.Grant)
+	}
+	return grants
+}
+
+// asked fails the test unless the service had exactly these token requests.
+func (m *machine) asked(grants ...string) {
+	m.t.Helper()
+	if got := m.grants(); !slices.Equal(got, grants) {
+		m.t.Errorf("token requests %q, want %q", got, grants)
+	}
+}
+
+var plainName = vault.Name{Vault: vaultName, Prefix: session.DefaultSecretPrefix}
