@@ -1,7 +1,6 @@
 package flows
 
 import (
-	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
@@ -29,7 +28,7 @@ func (c *Client) classify(err error, a *attempt, g grant) *failure.Error {
 	case errors.Is(err, errAnswerTooLong):
 		return c.invalidResponse("an answer over 1 MiB", err)
 	case errors.As(err, &transport):
-		return c.unconnected(err, transport.Timeout(), a)
+		return c.unanswered(err, transport.Timeout(), a)
 	case a.answer != nil && !json.Valid(a.body):
 		return c.invalidResponse(describe(a.answer, a.body), err)
 	}
@@ -41,6 +40,8 @@ func describe(answer *http.Response, body []byte) string {
 	switch {
 	case len(body) == 0:
 		return fmt.Sprintf("status %d and no content", answer.StatusCode)
+	case json.Valid(body):
+		return fmt.Sprintf("status %d and JSON that names no error", answer.StatusCode)
 	case strings.Contains(kind, "html"):
 		return fmt.Sprintf("status %d and an HTML page", answer.StatusCode)
 	}
@@ -64,31 +65,35 @@ func (c *Client) timedOut(limit time.Duration, cause error) *failure.Error {
 	}
 }
 
-// unconnected is for requests that got no answer.
-func (c *Client) unconnected(err error, timeout bool, a *attempt) *failure.Error {
-	if timeout && a.connected {
+// unanswered is for requests that got no answer.
+func (c *Client) unanswered(err error, timeout bool, a *attempt) *failure.Error {
+	if timeout && a.connected.Load() {
 		return c.timedOut(requestTimeout, err)
 	}
-	reason, advice := c.connectionProblem(err, timeout, a)
+	reason, advice := c.connectionProblem(err, a)
 	return &failure.Error{
 		ID: "ConnectionFailed", Category: failure.ConnectionError, Target: c.App.BaseURL, Cause: err,
 		Message: fmt.Sprintf("Could not connect to %s: %s.", c.App.BaseURL, reason), Recommendation: advice,
 	}
 }
 
-func (c *Client) connectionProblem(err error, timeout bool, a *attempt) (reason, advice string) {
+// connectionRefused is of Windows: WSAECONNREFUSED, which syscall.ECONNREFUSED is not there.
+const connectionRefused = syscall.Errno(10061)
+
+func (c *Client) connectionProblem(err error, a *attempt) (reason, advice string) {
+	const checkWay = "Check the firewall and the proxy settings (HTTPS_PROXY), then run Connect-NinjaOne again."
 	var proxy *proxyRefused
 	var operation *net.OpError
 	var dns *net.DNSError
 	switch {
 	case errors.As(err, &proxy):
-		reason = fmt.Sprintf("the proxy %s refused with status %d", c.proxy(), proxy.status)
+		reason = fmt.Sprintf("the proxy %s refused with status %d", c.proxyHost(), proxy.status)
 		if proxy.status == http.StatusProxyAuthRequired {
 			return reason, "Put the proxy's user name and password into HTTPS_PROXY (http://user:password@host:port)."
 		}
 		return reason, fmt.Sprintf("Ask for the proxy to let %s through, or exempt it with NO_PROXY.", c.App.BaseURL)
 	case errors.As(err, &operation) && operation.Op == "proxyconnect":
-		return fmt.Sprintf("the proxy %s can't be reached", c.proxy()), "Check HTTPS_PROXY, or remove it if there is no proxy any more."
+		return fmt.Sprintf("the proxy %s can't be reached", c.proxyHost()), "Check HTTPS_PROXY, or remove it if there is no proxy any more."
 	case errors.As(err, &dns):
 		return "its name can't be resolved (DNS)", "Check the network connection and the DNS settings, then run Connect-NinjaOne again."
 	case certificateProblem(err):
@@ -96,24 +101,35 @@ func (c *Client) connectionProblem(err error, timeout bool, a *attempt) (reason,
 			"(or name it in SSL_CERT_FILE); also check the machine's clock."
 	case tlsProblem(err):
 		return "no TLS connection could be set up", "Something between this machine and NinjaOne does not speak TLS 1.2 or newer; check the proxy and the firewall."
-	case errors.Is(err, syscall.ECONNREFUSED):
-		return "the connection was refused", "Check the firewall and the proxy settings (HTTPS_PROXY), then run Connect-NinjaOne again."
-	case timeout:
-		return fmt.Sprintf("no connection within %d seconds", int(connectTimeout.Seconds())), "Check the firewall and the proxy settings (HTTPS_PROXY), then run Connect-NinjaOne again."
-	case a.connected:
+	case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, connectionRefused):
+		return "the connection was refused", checkWay
+	case a.connected.Load():
 		return "the connection was lost before the answer had come", "Run Connect-NinjaOne again."
 	}
-	return "the network reported an error", "Check the network connection, then run Connect-NinjaOne again."
+	way := ""
+	switch proxy, err := c.proxy(); {
+	case err != nil:
+		return "HTTPS_PROXY holds no address of a proxy", "Set HTTPS_PROXY to http://host:port, or remove it if there is no proxy."
+	case proxy != nil:
+		way = fmt.Sprintf(" through the proxy %s", proxy.Host)
+	}
+	if errors.Is(err, errNoConnection) {
+		return fmt.Sprintf("there was no connection%s within %d seconds", way, int(connectTimeout.Seconds())), checkWay
+	}
+	return fmt.Sprintf("the connection%s failed before the request was sent", way), checkWay
 }
 
-// proxy names the environment's proxy without its password.
-func (c *Client) proxy() string {
-	request := &http.Request{URL: &url.URL{Scheme: "https", Host: strings.TrimPrefix(c.App.BaseURL, "https://")}}
-	proxy, err := http.ProxyFromEnvironment(request)
-	if err != nil || proxy == nil {
-		return "from the environment"
+// proxy is the environment's proxy for the instance, nil if there is none.
+func (c *Client) proxy() (*url.URL, error) {
+	return http.ProxyFromEnvironment(&http.Request{URL: &url.URL{Scheme: "https", Host: strings.TrimPrefix(c.App.BaseURL, "https://")}})
+}
+
+// proxyHost names the proxy without its password.
+func (c *Client) proxyHost() string {
+	if proxy, err := c.proxy(); err == nil && proxy != nil {
+		return proxy.Host
 	}
-	return proxy.Host
+	return "from the environment"
 }
 
 func certificateProblem(err error) bool {
@@ -130,10 +146,10 @@ func tlsProblem(err error) bool {
 	return errors.As(err, &header) || errors.As(err, &alert)
 }
 
-// pointless tells that trying again soon can't help.
+// pointless tells that trying again soon can't help. A proxy that answers 5xx could not reach NinjaOne this time.
 func pointless(cause error) bool {
 	var dns *net.DNSError
 	var proxy *proxyRefused
-	return errors.Is(cause, context.Canceled) || certificateProblem(cause) || errors.As(cause, &proxy) ||
-		errors.As(cause, &dns) && dns.IsNotFound
+	return certificateProblem(cause) || errors.As(cause, &dns) && dns.IsNotFound ||
+		errors.As(cause, &proxy) && proxy.status < http.StatusInternalServerError
 }

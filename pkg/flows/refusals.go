@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"golang.org/x/oauth2"
@@ -25,7 +26,7 @@ type refusal struct {
 // refused is for answers that are errors.
 func (c *Client) refused(err *oauth2.RetrieveError, a *attempt, g grant) *failure.Error {
 	var r refusal
-	isJSON := json.Unmarshal(err.Body, &r) == nil && r != refusal{}
+	_ = json.Unmarshal(err.Body, &r) // fields of another type stay empty
 	status := err.Response.StatusCode
 	failed := &failure.Error{Target: c.App.BaseURL, Cause: err}
 	switch {
@@ -39,7 +40,7 @@ func (c *Client) refused(err *oauth2.RetrieveError, a *attempt, g grant) *failur
 		failed.Recommendation = "Check NinjaOne's status page and run Connect-NinjaOne again later."
 	case status >= 300 && status < 400:
 		return c.invalidResponse(fmt.Sprintf("a redirection to %s, which is not followed", locationHost(err.Response)), err)
-	case !isJSON:
+	case r == refusal{}:
 		return c.invalidResponse(describe(err.Response, err.Body), err)
 	default:
 		c.explain(failed, r, status, g)
@@ -63,7 +64,7 @@ func (c *Client) explain(failed *failure.Error, r refusal, status int, g grant) 
 		failed.Recommendation = "Allow the grant type for the application under Administration > Apps > API in NinjaOne, or sign in another way."
 	case code == "invalid_scope":
 		failed.ID, failed.Category = "InvalidScope", failure.PermissionDenied
-		failed.Message = fmt.Sprintf("The application '%s' may not have the scopes '%s'.", c.App.ClientID, strings.Join(append(g.scopes, g.asked...), " "))
+		failed.Message = fmt.Sprintf("The application '%s' may not have the scopes '%s'.", c.App.ClientID, strings.Join(slices.Concat(g.scopes, g.asked), " "))
 		failed.Recommendation = "Pass the application's own scopes with -Scopes, or add the missing ones under Administration > Apps > API in NinjaOne. " +
 			"Some instances refuse offline_access with -UseClientAuth."
 	case g.kind == refreshTokenGrant && (code == "invalid_grant" || code == "invalid_token"):

@@ -3,6 +3,7 @@ package flows
 import (
 	"context"
 	"errors"
+	"net/http"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -23,7 +24,7 @@ const (
 func (c *Client) token(ctx context.Context, g grant) (session.Authentication, error) {
 	deadline, cancel := context.WithTimeout(ctx, longestInAll)
 	defer cancel()
-	transport := newTransport(ctx)
+	transport := newTransport()
 	defer transport.CloseIdleConnections()
 	authentication, err := backoff.Retry(deadline, func() (session.Authentication, error) {
 		return c.try(deadline, transport, g)
@@ -31,33 +32,34 @@ func (c *Client) token(ctx context.Context, g grant) (session.Authentication, er
 		backoff.WithNotify(func(err error, wait time.Duration) {
 			report.Verbosef(c.sink, "%s Trying again in %s.", failure.From(err).Message, wait.Round(time.Millisecond))
 		}))
-	if err != nil && ctx.Err() != nil {
+	var failed *failure.Error
+	switch {
+	case err == nil:
+		return authentication, nil
+	case errors.As(err, &failed):
+		return authentication, failed
+	case ctx.Err() != nil:
 		return authentication, failure.Interrupted(err)
 	}
-	if errors.Is(err, context.DeadlineExceeded) {
-		err = c.timedOut(longestInAll, err)
-	}
-	if err != nil {
-		return authentication, failure.From(err)
-	}
-	return authentication, nil
+	return authentication, c.timedOut(longestInAll, err)
 }
 
 // try makes one request. Its error is a failure, marked as permanent unless the request may be repeated.
 func (c *Client) try(ctx context.Context, transport roundTripper, g grant) (session.Authentication, error) {
-	if g.rotates {
-		deadline, _ := ctx.Deadline()
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithDeadline(context.WithoutCancel(ctx), deadline)
-		defer cancel()
-	}
 	report.Verbosef(c.sink, "Requesting a token from %s (%s).", c.tokenURL(), g.kind)
-	a := &attempt{base: transport}
+	a := &attempt{base: transport, connecting: ctx}
+	underWay := ctx
+	if g.rotates {
+		underWay = context.WithoutCancel(ctx)
+	}
 	started := time.Now()
-	token, err := c.config(g).Token(context.WithValue(ctx, oauth2.HTTPClient, a.client()))
+	token, err := c.config(g).Token(context.WithValue(underWay, oauth2.HTTPClient, a.client()))
 	report.Debugf(c.sink, "%s: %s after %s.", c.tokenURL(), a.outcome(), time.Since(started).Round(time.Millisecond))
 	if err == nil {
 		return c.authentication(token, g), nil
+	}
+	if ctx.Err() != nil && !(g.rotates && a.connected.Load()) {
+		return session.Authentication{}, err
 	}
 	failed := c.classify(err, a, g)
 	return session.Authentication{}, repeatable(failed, a, g)
@@ -70,15 +72,15 @@ func repeatable(failed *failure.Error, a *attempt, g grant) error {
 	switch {
 	case told && wait > longestRetryAfter, pointless(failed.Cause):
 		return backoff.Permanent(failed)
-	case a.status() == 429, a.status() == 503:
+	case a.status() == http.StatusTooManyRequests, a.status() == http.StatusServiceUnavailable:
 		if told {
 			return errors.Join(failed, &backoff.RetryAfterError{Duration: wait})
 		}
 		if g.repeatable {
 			return failed
 		}
-	case a.status() == 502, a.status() == 504, a.status() == 0 && failed.ID == "ConnectionFailed":
-		if g.repeatable || !a.connected {
+	case a.status() == http.StatusBadGateway, a.status() == http.StatusGatewayTimeout, failed.ID == "ConnectionFailed":
+		if g.repeatable || !a.connected.Load() {
 			return failed
 		}
 	}

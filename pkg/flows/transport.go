@@ -8,11 +8,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
 	"strconv"
+	"sync/atomic"
 	"time"
 )
 
@@ -22,7 +22,10 @@ const (
 	longestAnswer  = 1 << 20
 )
 
-var errAnswerTooLong = errors.New("answer over 1 MiB")
+var (
+	errAnswerTooLong = errors.New("answer over 1 MiB")
+	errNoConnection  = errors.New("no connection in time")
+)
 
 // proxyRefused is a proxy's answer to CONNECT that is not 200.
 type proxyRefused struct{ status int }
@@ -34,21 +37,12 @@ type roundTripper interface {
 	CloseIdleConnections()
 }
 
-// newTransport takes the environment's proxy and the system's roots. A cancelled ctx ends its attempts to connect,
-// even for a request that ctx does not cancel.
-func newTransport(ctx context.Context) roundTripper {
+// newTransport takes the environment's proxy and the system's roots.
+func newTransport() roundTripper {
 	go x509.SystemCertPool() // reads the roots once, while the connection is being made
-	dialer := net.Dialer{Timeout: connectTimeout}
 	return &http.Transport{
-		Proxy:               http.ProxyFromEnvironment,
-		TLSClientConfig:     &tls.Config{MinVersion: tls.VersionTLS12},
-		TLSHandshakeTimeout: connectTimeout,
-		DialContext: func(dialing context.Context, network, address string) (net.Conn, error) {
-			dialing, cancel := context.WithCancel(dialing)
-			defer cancel()
-			defer context.AfterFunc(ctx, cancel)()
-			return dialer.DialContext(dialing, network, address)
-		},
+		Proxy:           http.ProxyFromEnvironment,
+		TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12},
 		OnProxyConnectResponse: func(_ context.Context, _ *url.URL, _ *http.Request, answer *http.Response) error {
 			if answer.StatusCode != http.StatusOK {
 				return &proxyRefused{answer.StatusCode}
@@ -60,10 +54,12 @@ func newTransport(ctx context.Context) roundTripper {
 
 // attempt is one request: it notes whether a connection was made (before that nothing was sent) and what came back.
 type attempt struct {
-	base      roundTripper
-	connected bool
-	answer    *http.Response
-	body      []byte
+	base roundTripper
+	// connecting ends the attempt to connect, through the proxy and with TLS; a request that is under way goes on.
+	connecting context.Context
+	connected  atomic.Bool
+	answer     *http.Response
+	body       []byte
 }
 
 func (a *attempt) client() *http.Client {
@@ -77,8 +73,17 @@ func (a *attempt) client() *http.Client {
 // RoundTrip reads the whole answer, so that a lost connection or an endless body is an error here.
 func (a *attempt) RoundTrip(request *http.Request) (*http.Response, error) {
 	request.Header.Set("Accept", "application/json")
-	trace := &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { a.connected = true }}
-	answer, err := a.base.RoundTrip(request.WithContext(httptrace.WithClientTrace(request.Context(), trace)))
+	ctx, cancel := context.WithCancelCause(request.Context())
+	defer cancel(nil)
+	abandon := func(cause error) {
+		if !a.connected.Load() {
+			cancel(cause)
+		}
+	}
+	defer time.AfterFunc(connectTimeout, func() { abandon(errNoConnection) }).Stop()
+	defer context.AfterFunc(a.connecting, func() { abandon(context.Cause(a.connecting)) })()
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { a.connected.Store(true) }})
+	answer, err := a.base.RoundTrip(request.WithContext(ctx))
 	if err != nil {
 		return nil, err
 	}

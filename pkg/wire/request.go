@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"unicode/utf8"
 
 	"ninjaone-auth/pkg/failure"
 	"ninjaone-auth/pkg/paramsets"
@@ -58,15 +59,19 @@ func decodeRequest(line []byte) (*Request, error) {
 		Session    json.RawMessage `json:"session"`
 		Caller     Caller          `json:"caller"`
 	}
-	if err := json.Unmarshal(line, &outer); err != nil {
-		return nil, invalid("", err)
+	if !utf8.Valid(line) {
+		return nil, invalid("", errNotUTF8)
 	}
+	err := json.Unmarshal(line, &outer)
 	if outer.Version != nil && *outer.Version != Version {
 		return nil, &failure.Error{
 			ID: "UnsupportedVersion", Category: failure.ProtocolError, Target: "version",
 			Message:        fmt.Sprintf("The request is of version %d of the conversation; this ninjaone-auth speaks version %d.", *outer.Version, Version),
 			Recommendation: "Update ninjaone-auth and Connect-NinjaOne.ps1 to the same release.",
 		}
+	}
+	if err != nil {
+		return nil, invalid("", err)
 	}
 	arguments, err := decodeArguments(outer.Parameters)
 	if err != nil {
@@ -79,13 +84,18 @@ func decodeRequest(line []byte) (*Request, error) {
 	return &Request{Parameters: arguments, Session: present, Caller: outer.Caller}, nil
 }
 
-var errNotAnObject = errors.New("not an object")
+var (
+	errNotAnObject = errors.New("not an object")
+	errNotUTF8     = errors.New("not UTF-8")
+)
 
 // invalid says what is wrong with a request without quoting it, as it holds secrets.
 func invalid(where string, err error) *failure.Error {
 	problem := "it is not one line of JSON"
 	var wrongType *json.UnmarshalTypeError
 	switch {
+	case errors.Is(err, errNotUTF8):
+		problem = "it is not UTF-8"
 	case errors.As(err, &wrongType) && wrongType.Field != "":
 		problem = fmt.Sprintf("%s%s can't be of the type %s", where, wrongType.Field, wrongType.Value)
 	case errors.As(err, &wrongType), errors.Is(err, errNotAnObject):
