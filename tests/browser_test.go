@@ -36,15 +36,22 @@ func freePort(t testing.TB) int {
 	return socket.Addr().(*net.TCPAddr).Port
 }
 
+// mustBeFree allows for the moment in which a browser command that is being started still has the program's sockets.
 func mustBeFree(t testing.TB, port int) {
 	t.Helper()
 	for _, address := range []string{"127.0.0.1", "::1"} {
-		socket, err := net.Listen("tcp", net.JoinHostPort(address, fmt.Sprint(port)))
+		var err error
+		for range 50 {
+			var socket net.Listener
+			if socket, err = net.Listen("tcp", net.JoinHostPort(address, fmt.Sprint(port))); err == nil {
+				socket.Close()
+				break
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
 		if err != nil {
 			t.Errorf("the port is not free: %v", err)
-			continue
 		}
-		socket.Close()
 	}
 }
 

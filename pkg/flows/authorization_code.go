@@ -6,6 +6,7 @@ import (
 	"math"
 	"net/url"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -48,6 +49,7 @@ func (c *Client) AuthorizationCode(ctx context.Context, request AuthorizationCod
 	}
 	defer listener.Close()
 	report.Verbosef(c.sink, "Listening on port %d of the loopback interface for the redirect to %s.", request.Port, request.RedirectURI)
+	c.warnAboutRedirect(request)
 
 	browserFailed := c.showAddress(c.authorizationAddress(request, state, verifier), request)
 	response, err := c.awaitResponse(ctx, listener, browserFailed, request, timeout)
@@ -85,19 +87,39 @@ func (c *Client) showAddress(address string, request AuthorizationCode) <-chan e
 
 // showTunnel shows how the redirect of a browser at the other end of an SSH connection gets here.
 func (c *Client) showTunnel(destination string, request AuthorizationCode) {
-	redirect, err := url.Parse(request.RedirectURI)
-	if err != nil || !callback.Loopback(redirect.Hostname()) {
-		return
+	if port, loopback := loopbackPort(request.RedirectURI); loopback {
+		report.Informationf(c.sink, "Before that, run this on the machine with the browser, so that the answer gets here:\nssh -L %d:localhost:%d %s",
+			port, request.Port, destination)
 	}
-	port := redirect.Port()
+}
+
+// warnAboutRedirect warns of a redirect URI on this machine which leads a browser past the listener.
+func (c *Client) warnAboutRedirect(request AuthorizationCode) {
+	port, loopback := loopbackPort(request.RedirectURI)
 	switch {
-	case port == "" && redirect.Scheme == "https":
-		port = "443"
-	case port == "":
-		port = "80"
+	case !loopback:
+	case port != request.Port:
+		report.Warningf(c.sink, "The redirect URI '%s' leads to port %d, but the sign-in listens on port %d: leave out -Port, or let something forward one to the other.",
+			request.RedirectURI, port, request.Port)
+	case strings.HasPrefix(strings.ToLower(request.RedirectURI), "https:"):
+		report.Warningf(c.sink, "The redirect URI '%s' asks for TLS, which the sign-in's listener does not speak: register and pass an http:// one, which never leaves this machine.",
+			request.RedirectURI)
 	}
-	report.Informationf(c.sink, "Before that, run this on the machine with the browser, so that the answer gets here:\nssh -L %s:localhost:%d %s",
-		port, request.Port, destination)
+}
+
+// loopbackPort is the port of a redirect URI on this machine.
+func loopbackPort(redirectURI string) (port int, loopback bool) {
+	redirect, err := url.Parse(redirectURI)
+	if err != nil || !callback.Loopback(redirect.Hostname()) {
+		return 0, false
+	}
+	if port, err = strconv.Atoi(redirect.Port()); err == nil {
+		return port, true
+	}
+	if redirect.Scheme == "https" {
+		return 443, true
+	}
+	return 80, true
 }
 
 const progressActivity = "Signing in to NinjaOne"

@@ -187,14 +187,19 @@ func (s *browserSignIn) mustHoldNoSecret(text string) {
 	}
 }
 
+// mustLeavePortFree allows for the moment in which a browser command that is being started still has all our sockets.
 func (s *browserSignIn) mustLeavePortFree() {
 	s.t.Helper()
-	socket, err := net.Listen("tcp4", fmt.Sprintf("127.0.0.1:%d", s.request.Port))
-	if err != nil {
-		s.t.Error(err)
-		return
+	var err error
+	for range 100 {
+		var socket net.Listener
+		if socket, err = net.Listen("tcp4", fmt.Sprintf("127.0.0.1:%d", s.request.Port)); err == nil {
+			socket.Close()
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
 	}
-	socket.Close()
+	s.t.Error(err)
 }
 
 func code() url.Values { return url.Values{"code": {signInCode}} }
@@ -472,4 +477,20 @@ func beginSSHSignIn(t *testing.T, redirectURI string) *browserSignIn {
 		t.Error(err)
 	}
 	return s
+}
+
+func TestRedirectURIThatLeadsElsewhere(t *testing.T) {
+	for redirectURI, warning := range map[string]string{
+		"http://localhost:PORT/":           "",
+		"http://localhost:8080/":           "leads to port 8080",
+		"http://localhost/":                "leads to port 80,",
+		"https://127.0.0.1/":               "leads to port 443",
+		"https://localhost:PORT/":          "asks for TLS",
+		"https://redirect.example.uk/auth": "",
+	} {
+		told := beginSSHSignIn(t, redirectURI).sink.text()
+		if strings.Contains(told, "warning: ") != (warning != "") || !strings.Contains(told, warning) {
+			t.Errorf("%s: told: %s", redirectURI, told)
+		}
+	}
 }
