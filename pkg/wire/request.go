@@ -44,7 +44,7 @@ func (c Caller) wants(stream report.Stream) bool {
 		len(c.Streams) > 0 && (stream == report.WarningStream || stream == report.InformationStream)
 }
 
-// decodeRequest reads a request line. Failures: EmptyRequest, InvalidRequest, UnsupportedVersion.
+// decodeRequest reads a request line. Failures: EmptyRequest, MalformedRequest, UnsupportedVersion.
 func decodeRequest(line []byte) (*Request, error) {
 	if len(bytes.TrimSpace(line)) == 0 {
 		return nil, &failure.Error{
@@ -102,7 +102,7 @@ func invalid(where string, err error) *failure.Error {
 		problem = where + "it is not an object"
 	}
 	return &failure.Error{
-		ID: "InvalidRequest", Category: failure.InvalidData, Target: "stdin", Cause: err,
+		ID: "MalformedRequest", Category: failure.InvalidData, Target: "stdin", Cause: err,
 		Message:        fmt.Sprintf("The request on the standard input can't be read: %s.", problem),
 		Recommendation: "Write it as one JSON object on one line (with jq: jq -c), as UTF-8.",
 	}
