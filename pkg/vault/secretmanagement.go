@@ -17,7 +17,7 @@ type SecretManagement struct {
 	name  Name
 	asker Asker
 	sink  report.Sink
-	// stored is what the vault holds as far as is known.
+	// stored is what the vault is known to hold.
 	stored map[string]string
 }
 
@@ -31,11 +31,12 @@ func (v *SecretManagement) String() string {
 	return fmt.Sprintf("the SecretManagement vault %q", v.name.Vault)
 }
 
-// Load reads the seventeen secrets. See Store.
+// Load reads the seventeen secrets in the reverse of the order in which they are written, so that a reader without the
+// lock never takes an older access token for one that a newer Expires belongs to. See Store.
 func (v *SecretManagement) Load(ctx context.Context) (session.Session, error) {
-	names := make([]string, len(fields))
-	for i, f := range fields {
-		names[i] = v.name.Prefix + f.name
+	var names []string
+	for _, f := range slices.Backward(fields) {
+		names = append(names, v.name.Prefix+f.name)
 	}
 	stored, err := v.asker.GetSecrets(ctx, v.name.Vault, names)
 	if err != nil {
@@ -85,8 +86,9 @@ func (v *SecretManagement) Save(ctx context.Context, s session.Session) error {
 	return nil
 }
 
-// Lock locks the name. See Store.
+// Lock locks the name. What was loaded before may be out of date by then, and is forgotten. See Store.
 func (v *SecretManagement) Lock(ctx context.Context) (func(), error) {
+	v.stored = nil
 	return lock(ctx, v.name, v.sink)
 }
 

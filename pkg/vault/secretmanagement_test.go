@@ -96,6 +96,17 @@ func TestSecretManagementWritesOnlyWhatChanged(t *testing.T) {
 	}
 }
 
+// What was read before the lock may have been overwritten since.
+func TestSecretManagementForgetsWithoutLock(t *testing.T) {
+	home(t)
+	caller := newCaller(testName.Vault)
+	store := NewSecretManagement(testName, caller, &sink{})
+	mustSave(t, store, testSession(testName))
+	caller.vaults[testName.Vault]["PrefixAuthMode"] = session.ModeClientCredentials
+	mustSave(t, store, testSession(testName))
+	mustLoad(t, store, testSession(testName))
+}
+
 func TestSecretManagementNamesWhatWasNotStored(t *testing.T) {
 	caller := newCaller("V")
 	caller.failAt = "NinjaOneType"
