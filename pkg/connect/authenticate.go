@@ -57,41 +57,43 @@ func (c *call) renewedByAnother(ctx context.Context) bool {
 		return false
 	}
 	stored, ok := c.stored(ctx)
-	if !ok || stored.Access == c.present.Authentication.Access {
+	if !ok || !stored.Authentication.Expires.After(c.present.Authentication.Expires) || !sameGrant(stored.Connection, c.target.Connection) {
 		return false
 	}
-	if stored.Usable(time.Now()) {
+	if stored.Authentication.Usable(time.Now()) {
 		report.Verbosef(c.Sink, "Another process has renewed the session in %s: using it.", c.store)
-		c.target.Authentication = stored
+		c.target.Authentication = stored.Authentication
 		return true
 	}
-	c.useRefreshToken(stored.Refresh)
+	if stored.Authentication.Refresh != "" {
+		c.values.RefreshToken = string(stored.Authentication.Refresh)
+	}
 	return false
+}
+
+// sameGrant tells whether a token of one connection is what the other asks for.
+func sameGrant(a, b session.Connection) bool {
+	return a.AuthMode == b.AuthMode && a.AuthScopes == b.AuthScopes
 }
 
 // retryWithStored is for a refresh token that NinjaOne does not accept: it tells whether the vault holds another.
 func (c *call) retryWithStored(ctx context.Context) bool {
 	stored, ok := c.stored(ctx)
-	if !ok || stored.Refresh == "" || string(stored.Refresh) == c.refreshToken() {
+	token := string(stored.Authentication.Refresh)
+	if !ok || token == "" || token == c.refreshToken() {
 		return false
 	}
 	report.Verbosef(c.Sink, "The refresh token is out of date: trying the one in %s.", c.store)
-	c.useRefreshToken(stored.Refresh)
+	c.values.RefreshToken = token
 	return true
 }
 
-// stored is what the vault now holds for the same application.
-func (c *call) stored(ctx context.Context) (session.Authentication, bool) {
+// stored is what the vault now holds, if it is of the same application.
+func (c *call) stored(ctx context.Context) (session.Session, bool) {
 	s, err := c.store.Load(ctx)
 	if err != nil {
 		report.Debugf(c.Sink, "Nothing to take over from %s: %s", c.store, failure.From(err).Message)
-		return session.Authentication{}, false
+		return session.Session{}, false
 	}
-	return s.Authentication, s.Connection.SameApplication(c.target.Connection)
-}
-
-func (c *call) useRefreshToken(token session.Optional) {
-	if token != "" {
-		c.values.RefreshToken = string(token)
-	}
+	return s, s.Connection.SameApplication(c.target.Connection)
 }

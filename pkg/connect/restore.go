@@ -3,6 +3,7 @@ package connect
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"ninjaone-auth/pkg/failure"
@@ -96,6 +97,13 @@ func renewAgain(ctx context.Context, store vault.Store, tried session.Session, r
 }
 
 func signInAnew(c session.Connection) string {
-	return fmt.Sprintf("Sign in anew: Connect-NinjaOne -UseSecretManagement -WriteToSecretVault -VaultName '%s' -Instance '%s' -ClientId '%s' -ClientSecret … -UseWebAuth",
-		c.VaultName, c.Instance, c.ClientID)
+	prefix := ""
+	if c.SecretPrefix != session.DefaultSecretPrefix {
+		prefix = " -SecretPrefix " + quoted(c.SecretPrefix)
+	}
+	return fmt.Sprintf("Sign in anew: Connect-NinjaOne -UseSecretManagement -WriteToSecretVault -VaultName %s%s -Instance %s -ClientId %s -ClientSecret … -UseWebAuth",
+		quoted(string(c.VaultName)), prefix, quoted(c.Instance), quoted(c.ClientID))
 }
+
+// quoted is a text as PowerShell writes it.
+func quoted(text string) string { return "'" + strings.ReplaceAll(text, "'", "''") + "'" }
