@@ -39,7 +39,7 @@ function Connect-NinjaOne {
     .PARAMETER SecretPrefix
         The prefix to add to the name of the secrets stored in the secret vault.
     .PARAMETER ParseDateTimes
-        Have the module's other commands turn dates and times into DateTime objects.
+        Turn the dates in NinjaOne's answers into DateTime objects.
     .EXAMPLE
         Connect-NinjaOne -Instance 'eu' -ClientId 'AAaaA1aaAaAA-aaAaaA11a1A-aA' -ClientSecret '00Z00zzZzzzZzZzZzZzZZZ0zZ0zzZ_0zzz0zZZzzZz0Z0ZZZzz0z0Z' -UseClientAuth
 
@@ -182,7 +182,7 @@ function Connect-NinjaOne {
         $WhatIfPreference = $false
         $ConfirmPreference = 'None'
         if ($DebugPreference -eq 'Inquire') { $DebugPreference = 'Continue' }
-        if ($InformationPreference -eq 'SilentlyContinue' -and -not $PSBoundParameters['InformationAction']) { $InformationPreference = 'Continue' }
+        if ($InformationPreference -eq 'SilentlyContinue' -and -not $PSBoundParameters.ContainsKey('InformationAction')) { $InformationPreference = 'Continue' }
 
         function Stop-Connect ($Id, $Category, $Message, $Recommendation, $Target) {
             $record = [System.Management.Automation.ErrorRecord]::new([InvalidOperationException]::new($Message), $Id, $Category, $Target)
@@ -274,6 +274,7 @@ function Connect-NinjaOne {
             }
             $line = $output['Reading'].Result
             if ($null -eq $line) { return }
+            $output['Reading'] = $process.StandardOutput.ReadLineAsync()
             $message = try { ConvertFrom-Line $line } catch { $null }
             if ($message -isnot [hashtable]) { Stop-Program "$program printed a line that is not of the protocol." }
             $message
@@ -369,7 +370,6 @@ function Connect-NinjaOne {
                 }
                 $type = $message['type']
                 if ($type -in 'session', 'error') { $answer = $message; break }
-                $output['Reading'] = $process.StandardOutput.ReadLineAsync()
                 if ($type -eq 'write') { Write-Message $message['stream'] $message['message'] }
                 elseif ($type -eq 'progress') { Show-Progress $message }
                 elseif ($type -in 'getSecrets', 'setSecrets') { Send-Line (Use-Vault $message) }
@@ -382,7 +382,7 @@ function Connect-NinjaOne {
                     if (-not $answer) {
                         # A program whose caller has gone still hands over the token that it was renewing.
                         $deadline = [datetime]::UtcNow.AddSeconds(2)
-                        while ($message = Receive-Line $deadline) { if ($message['type'] -eq 'setSecrets') { $null = Use-Vault $message } }
+                        while ([datetime]::UtcNow -lt $deadline -and ($message = Receive-Line $deadline)) { if ($message['type'] -eq 'setSecrets') { $null = Use-Vault $message } }
                     }
                 } catch {
                     $null = 'What ended the conversation is being thrown already.'

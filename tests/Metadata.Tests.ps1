@@ -1,0 +1,187 @@
+# What PowerShell knows of Connect-NinjaOne without running it: the parameters, their sets, the help.
+
+BeforeDiscovery {
+    Import-Module (Join-Path $PSScriptRoot 'Wrapper.psm1') -Force
+    $table = & (Get-BuiltProgram NINJAONE_AUTH_PATH ./cmd/ninjaone-auth) parameters | ConvertFrom-Json
+    $documented = foreach ($parameter in $table.parameters) { @{ Name = $parameter.name; Documented = $parameter } }
+}
+
+BeforeAll {
+    Import-Module (Join-Path $PSScriptRoot 'Wrapper.psm1') -Force
+    . (Get-WrapperPath)
+    $table = & (Get-BuiltProgram NINJAONE_AUTH_PATH ./cmd/ninjaone-auth) parameters | ConvertFrom-Json
+    $command = Get-Command Connect-NinjaOne
+    $common = [System.Management.Automation.Cmdlet]::CommonParameters
+    $sets = 'Authorisation Code', 'Secret Vault Write', 'Token Authentication', 'Client Credentials', 'Secret Vault Read'
+}
+
+Describe 'The file' {
+    It 'parses without errors' {
+        $errors = $null
+        $null = [System.Management.Automation.Language.Parser]::ParseFile((Get-WrapperPath), [ref] $null, [ref] $errors)
+        $errors | Should -BeNullOrEmpty
+    }
+
+    It 'uses no syntax and no API that Windows PowerShell 5.1 lacks' {
+        $ast = [System.Management.Automation.Language.Parser]::ParseFile((Get-WrapperPath), [ref] $null, [ref] $null)
+        $newer = 'TernaryExpressionAst', 'PipelineChainAst'
+        $ast.FindAll({ $args[0].GetType().Name -in $newer }, $true) | Should -BeNullOrEmpty
+        $tokens = $null
+        $null = [System.Management.Automation.Language.Parser]::ParseFile((Get-WrapperPath), [ref] $tokens, [ref] $null)
+        $tokens | Where-Object Kind -in 'QuestionQuestion', 'QuestionQuestionEquals', 'QuestionDot', 'QuestionLBracket', 'AndAnd', 'OrOr' | Should -BeNullOrEmpty
+        [IO.File]::ReadAllText((Get-WrapperPath)) | Should -Not -Match 'ArgumentList|-AsHashtable|Kill\(\$true\)|\$Is(Windows|Linux|MacOS|CoreCLR)\b|-Parallel|-AsUTC'
+    }
+
+    It 'is ASCII, because Windows PowerShell reads a file without a byte-order mark in the machine''s code page' {
+        [IO.File]::ReadAllText((Get-WrapperPath)) | Should -Not -Match '[^\x00-\x7F]'
+    }
+
+    It 'defines one function and its alias, and nothing else' {
+        $state = [System.Management.Automation.Runspaces.InitialSessionState]::CreateDefault2()
+        $shell = [powershell]::Create($state)
+        $difference = $shell.AddScript("`$before = Get-ChildItem Function:, Alias:, Variable: | ForEach-Object Name; . '$(Get-WrapperPath)'
+            Get-ChildItem Function:, Alias:, Variable: | Where-Object Name -notin (`$before + 'before') | ForEach-Object Name").Invoke()
+        $shell.Dispose()
+        $difference | Should -Be 'Connect-NinjaOne', 'cno'
+    }
+}
+
+Describe 'The parameters' {
+    It 'are those of ninjaone-auth parameters, in its order' {
+        $own = @($command.Parameters.Keys | Where-Object { $_ -notin $common })
+        $own | Should -Be $table.parameters.name
+    }
+
+    It '-<Name> has its type, sets and mandatory marks, and no position or alias' -ForEach $documented {
+        $parameter = $command.Parameters[$Name]
+        $types = @{ SwitchParameter = [switch]; String = [string]; 'String[]' = [string[]]; Uri = [uri]; Int32 = [int] }
+        $parameter.ParameterType | Should -Be $types[$Documented.type]
+        @($parameter.ParameterSets.Keys | Sort-Object) | Should -Be @($Documented.sets.name | Sort-Object)
+        foreach ($set in $Documented.sets) {
+            $parameter.ParameterSets[$set.name].IsMandatory | Should -Be $set.mandatory
+            $parameter.ParameterSets[$set.name].Position | Should -Be ([int]::MinValue)
+        }
+        $parameter.Aliases | Should -BeNullOrEmpty
+    }
+
+    It 'have the documented default set, and the five sets' {
+        $command.DefaultParameterSet | Should -Be $table.defaultParameterSet
+        @($command.ParameterSets.Name | Sort-Object) | Should -Be @($sets | Sort-Object)
+    }
+
+    It 'give the syntax of the help page, and -ParseDateTimes' {
+        $syntax = (Get-Command Connect-NinjaOne -Syntax) -replace ' ?\[-ProgressAction <ActionPreference>\]' -split '\r?\n' | Where-Object { $_ }
+        $credentials = '-Instance <string> -ClientId <string> -ClientSecret <string> [-Scopes <string[]>]'
+        $vault = '[-UseSecretManagement] [-VaultName <string>] [-WriteToSecretVault]'
+        @($syntax | Sort-Object) | Should -Be @(@(
+            "Connect-NinjaOne -UseWebAuth $credentials [-RedirectURL <uri>] [-Port <int>] [-ShowTokens] $vault [-ParseDateTimes] [<CommonParameters>]"
+            "Connect-NinjaOne $($credentials.Replace(' [-Scopes', ' -UseSecretManagement -VaultName <string> -WriteToSecretVault [-UseWebAuth] [-UseTokenAuth] [-UseClientAuth] [-Scopes')) [-RedirectURL <uri>] [-Port <int>] [-RefreshToken <string>] [-SecretPrefix <string>] [-ParseDateTimes] [<CommonParameters>]"
+            "Connect-NinjaOne -UseTokenAuth $credentials [-RefreshToken <string>] [-ShowTokens] $vault [-ParseDateTimes] [<CommonParameters>]"
+            "Connect-NinjaOne -UseClientAuth $credentials [-ShowTokens] $vault [-ParseDateTimes] [<CommonParameters>]"
+            "Connect-NinjaOne -UseSecretManagement -VaultName <string> [-WriteToSecretVault] [-ReadFromSecretVault] [-SecretPrefix <string>] [-ParseDateTimes] [<CommonParameters>]") | Sort-Object)
+    }
+
+    It 'has the alias cno' {
+        (Get-Alias cno).ResolvedCommandName | Should -Be 'Connect-NinjaOne'
+    }
+
+    It 'takes <_> as an instance, in any case' -ForEach 'eu', 'oc', 'us', 'ca', 'us2', 'fed', 'EU', 'Fed' {
+        $instance = $command.Parameters['Instance'].Attributes | Where-Object { $_ -is [ValidateSet] }
+        $instance.ValidValues | Should -Contain $_
+        $instance.IgnoreCase | Should -BeTrue
+    }
+
+    It 'refuses <text>' -ForEach @(
+        @{ text = 'an unknown instance'; change = @{ Instance = 'mars' } }
+        @{ text = 'port 0'; change = @{ Port = 0 } }
+        @{ text = 'port 65536'; change = @{ Port = 65536 } }
+    ) {
+        $given = @{ Instance = 'eu'; ClientId = 'a'; ClientSecret = 'b'; UseWebAuth = $true } + @{}
+        foreach ($key in $change.Keys) { $given[$key] = $change[$key] }
+        { Connect-NinjaOne @given } | Should -Throw -ErrorId 'ParameterArgumentValidationError,Connect-NinjaOne'
+    }
+
+    It 'completes the scopes' {
+        $line = "Connect-NinjaOne -Scopes m"
+        (TabExpansion2 $line $line.Length).CompletionMatches.CompletionText | Should -Be 'monitoring', 'management'
+        $line = "Connect-NinjaOne -Scopes monitoring, "
+        (TabExpansion2 $line $line.Length).CompletionMatches.CompletionText | Should -Be 'monitoring', 'management', 'control', 'offline_access'
+    }
+}
+
+Describe 'The help' {
+    BeforeAll {
+        $help = Get-Help Connect-NinjaOne -Full
+        function ConvertTo-OneLine ($Text) { (($Text | Out-String) -replace '\s+', ' ').Trim() }
+    }
+
+    It 'has the page''s synopsis, description, outputs and link' {
+        ConvertTo-OneLine $help.Synopsis | Should -Be 'Creates a new connection to a NinjaOne instance.'
+        ConvertTo-OneLine $help.description.Text | Should -Be 'Creates a new connection to a NinjaOne instance and stores this in a PowerShell Session.'
+        ConvertTo-OneLine $help.returnValues.returnValue.type.name | Should -Be 'Sets two script-scoped variables to hold connection and authentication information.'
+        $help.relatedLinks.navigationLink.uri | Should -Be 'https://docs.homotechsual.dev/modules/ninjaone/commandlets/Connect/ninjaone'
+    }
+
+    It 'has the text, the default value and no pipeline input for -<Name>' -ForEach $documented {
+        $parameter = $help.parameters.parameter | Where-Object name -eq $Name
+        ConvertTo-OneLine $parameter.description.Text | Should -Be $Documented.help
+        if ($Documented.default -in 'None', '') { "$($parameter.defaultValue)" | Should -BeNullOrEmpty } else { "$($parameter.defaultValue)" | Should -Be $Documented.default }
+        $parameter.globbing | Should -Be 'false'
+    }
+
+    It 'has the page''s five examples' {
+        $application = "-Instance 'eu' -ClientId 'AAaaA1aaAaAA-aaAaaA11a1A-aA' -ClientSecret '00Z00zzZzzzZzZzZzZzZZZ0zZ0zzZ_0zzz0zZZzzZz0Z0ZZZzz0z0Z'"
+        $examples = @($help.examples.example)
+        $examples.Count | Should -Be 5
+        $examples.code | Should -Be @(
+            "Connect-NinjaOne $application -UseClientAuth"
+            "Connect-NinjaOne $application -Port 9090 -UseWebAuth"
+            "Connect-NinjaOne $application -RefreshToken 'a1a11a11-aa11-11a1-a111-a1a111aaa111.11AaaAaaa11aA-AA1aaaAAA111aAaaaaA1AAAA1_AAa' -UseTokenAuth"
+            "Connect-NinjaOne -UseSecretManagement -VaultName 'NinjaOneVault' -WriteToSecretVault $application -UseClientAuth"
+            "Connect-NinjaOne -UseSecretManagement -VaultName 'NinjaOneVault' -ReadFromSecretVault")
+        ConvertTo-OneLine $examples[0].remarks.Text | Should -Be 'This logs into NinjaOne using the client credentials flow.'
+        ConvertTo-OneLine $examples[4].remarks.Text | Should -Be 'This reads the connection information from the secret vault.'
+    }
+}
+
+Describe 'The engine''s binder' {
+    It 'resolves all 65,536 subsets of the documented parameters as the table does' {
+        # The function's own parameters and dynamicparam, with a body that returns the set. A runspace without a host
+        # fails at a missing mandatory parameter, where one with a host would ask for it.
+        $ast = [System.Management.Automation.Language.Parser]::ParseFile((Get-WrapperPath), [ref] $null, [ref] $null)
+        $body = $ast.Find({ $args[0] -is [System.Management.Automation.Language.FunctionDefinitionAst] }, $true).Body
+        $function = "function Connect-NinjaOne {`n$($body.ParamBlock.Attributes.Extent.Text -join "`n")`n$($body.ParamBlock.Extent.Text)`n" +
+            "$($body.DynamicParamBlock.Extent.Text)`nend { `$PSCmdlet.ParameterSetName } }"
+        $resolve = {
+            param ($function, $lines)
+            . ([scriptblock]::Create($function))
+            $values = [ordered] @{
+                UseWebAuth = $true; UseTokenAuth = $true; UseClientAuth = $true; Instance = 'eu'; ClientId = 'a'; ClientSecret = 'b'; Scopes = 'control'
+                RedirectURL = 'http://localhost:9090/'; Port = 9090; RefreshToken = 'c'; ShowTokens = $true; UseSecretManagement = $true
+                VaultName = 'd'; WriteToSecretVault = $true; ReadFromSecretVault = $true; SecretPrefix = 'e'
+            }
+            $names = @($values.Keys)
+            foreach ($line in $lines) {
+                $fields = $line.Split([char] 9)
+                $mask = [int] $fields[0]
+                $given = @{}
+                for ($i = 0; $i -lt 16; $i++) { if ($mask -band (1 -shl $i)) { $given[$names[$i]] = $values[$names[$i]] } }
+                try { $answer = "$mask`tset`t$(Connect-NinjaOne @given)`t" }
+                catch { $answer = "$mask`terror`t$($_.Exception.ErrorId)`t$(if ($_.Exception.ErrorId -eq 'MissingMandatoryParameter') { $_.Exception.ParameterName.Trim() })" }
+                if ($answer.TrimEnd() -ne $line.TrimEnd()) { "$answer, but the table has: $line" }
+            }
+        }
+        $file = Join-Path $PSScriptRoot '..' 'pkg' 'paramsets' 'testdata' 'parameter-sets.tsv.gz'
+        $reader = [IO.StreamReader]::new([IO.Compression.GZipStream]::new([IO.File]::OpenRead($file), [IO.Compression.CompressionMode]::Decompress))
+        $lines = @($reader.ReadToEnd() -split '\r?\n' | Where-Object { $_ })
+        $reader.Dispose()
+        $lines.Count | Should -Be 65536
+        # Two halves at once, for a machine with two cores.
+        $shells = foreach ($half in 0, 1) {
+            $shell = [powershell]::Create().AddScript($resolve).AddArgument($function).AddArgument(@($lines[(32768 * $half)..(32768 * $half + 32767)]))
+            @{ Shell = $shell; Running = $shell.BeginInvoke() }
+        }
+        $different = foreach ($one in $shells) { $one.Shell.EndInvoke($one.Running); $one.Shell.Streams.Error; $one.Shell.Dispose() }
+        $different | Select-Object -First 5 | Should -BeNullOrEmpty
+    }
+}
