@@ -85,15 +85,18 @@ func (c *Client) connectionProblem(err error, a *attempt) (reason, advice string
 	var proxy *proxyRefused
 	var operation *net.OpError
 	var dns *net.DNSError
+	host, proxyErr := c.proxyHost()
 	switch {
+	case proxyErr != nil:
+		return "HTTPS_PROXY holds no address of a proxy", "Set HTTPS_PROXY to http://host:port, or remove it if there is no proxy."
 	case errors.As(err, &proxy):
-		reason = fmt.Sprintf("the proxy %s refused with status %d", c.proxyHost(), proxy.status)
+		reason = fmt.Sprintf("the proxy %s refused with status %d", host, proxy.status)
 		if proxy.status == http.StatusProxyAuthRequired {
 			return reason, "Put the proxy's user name and password into HTTPS_PROXY (http://user:password@host:port)."
 		}
 		return reason, fmt.Sprintf("Ask for the proxy to let %s through, or exempt it with NO_PROXY.", c.App.BaseURL)
 	case errors.As(err, &operation) && operation.Op == "proxyconnect":
-		return fmt.Sprintf("the proxy %s can't be reached", c.proxyHost()), "Check HTTPS_PROXY, or remove it if there is no proxy any more."
+		return fmt.Sprintf("the proxy %s can't be reached", host), "Check HTTPS_PROXY, or remove it if there is no proxy any more."
 	case errors.As(err, &dns):
 		return "its name can't be resolved (DNS)", "Check the network connection and the DNS settings, then run Connect-NinjaOne again."
 	case certificateProblem(err):
@@ -107,11 +110,8 @@ func (c *Client) connectionProblem(err error, a *attempt) (reason, advice string
 		return "the connection was lost before the answer had come", "Run Connect-NinjaOne again."
 	}
 	way := ""
-	switch proxy, err := c.proxy(); {
-	case err != nil:
-		return "HTTPS_PROXY holds no address of a proxy", "Set HTTPS_PROXY to http://host:port, or remove it if there is no proxy."
-	case proxy != nil:
-		way = fmt.Sprintf(" through the proxy %s", proxy.Host)
+	if host != "" {
+		way = " through the proxy " + host
 	}
 	if errors.Is(err, errNoConnection) {
 		return fmt.Sprintf("there was no connection%s within %d seconds", way, int(connectTimeout.Seconds())), checkWay
@@ -119,17 +119,19 @@ func (c *Client) connectionProblem(err error, a *attempt) (reason, advice string
 	return fmt.Sprintf("the connection%s failed before the request was sent", way), checkWay
 }
 
-// proxy is the environment's proxy for the instance, nil if there is none.
-func (c *Client) proxy() (*url.URL, error) {
-	return http.ProxyFromEnvironment(&http.Request{URL: &url.URL{Scheme: "https", Host: strings.TrimPrefix(c.App.BaseURL, "https://")}})
-}
-
-// proxyHost names the proxy without its password.
-func (c *Client) proxyHost() string {
-	if proxy, err := c.proxy(); err == nil && proxy != nil {
-		return proxy.Host
+// proxyHost is the environment's proxy for the instance, without its password, "" if there is none.
+func (c *Client) proxyHost() (string, error) {
+	request := &http.Request{URL: &url.URL{Scheme: "https", Host: strings.TrimPrefix(c.App.BaseURL, "https://")}}
+	proxy, err := http.ProxyFromEnvironment(request)
+	switch {
+	case err != nil:
+		return "", err
+	case proxy == nil:
+		return "", nil
+	case proxy.Host == "":
+		return "", errors.New("no host")
 	}
-	return "from the environment"
+	return proxy.Host, nil
 }
 
 func certificateProblem(err error) bool {
@@ -143,7 +145,7 @@ func certificateProblem(err error) bool {
 func tlsProblem(err error) bool {
 	var header tls.RecordHeaderError
 	var alert tls.AlertError
-	return errors.As(err, &header) || errors.As(err, &alert)
+	return errors.As(err, &header) || errors.As(err, &alert) || errors.Is(err, http.ErrSchemeMismatch)
 }
 
 // pointless tells that trying again soon can't help. A proxy that answers 5xx could not reach NinjaOne this time.
