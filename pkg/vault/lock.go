@@ -67,7 +67,7 @@ func busy(name Name) *failure.Error {
 func lockFailed(path string, err error) *failure.Error {
 	return &failure.Error{
 		ID: "LockFailed", Category: failure.ResourceUnavailable, Target: path, Cause: err,
-		Message: fmt.Sprintf("The lock that keeps two processes from renewing one session at once could not be taken: %v.", err),
+		Message: fmt.Sprintf("The lock that keeps two processes from renewing one session at once could not be taken in %s: %v.", path, err),
 		Recommendation: "Make that directory writable for this user, or name another one: with XDG_CACHE_HOME on Linux, " +
 			"LocalAppData on Windows, HOME on macOS.",
 	}

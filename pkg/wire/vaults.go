@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -94,7 +95,7 @@ func (c *Conversation) ask(ctx context.Context, name string, question any) (*rep
 
 // vaultFailure is what the caller says of its vault, as a failure.
 func vaultFailure(name, id, target, message string) *failure.Error {
-	failed := &failure.Error{ID: id, Target: failure.Clean(target), Message: failure.Clean(message)}
+	failed := &failure.Error{ID: id, Target: cmp.Or(failure.Clean(target), name), Message: failure.Clean(message)}
 	switch id {
 	case "VaultNotFound":
 		failed.Category = failure.ObjectNotFound
