@@ -57,6 +57,8 @@ type machine struct {
 	home    string
 	// env is added to the environment of each program.
 	env []string
+	// through is a command that starts the program: its last arguments are the program and the program's.
+	through []string
 	// secrets are searched for in all output, with those that the service knows.
 	secrets []string
 }
@@ -98,7 +100,8 @@ func (m *machine) environment() []string {
 func (m *machine) command(arguments ...string) *exec.Cmd {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	m.t.Cleanup(cancel)
-	command := exec.CommandContext(ctx, binary, arguments...)
+	line := slices.Concat(m.through, []string{binary}, arguments)
+	command := exec.CommandContext(ctx, line[0], line[1:]...)
 	command.Env = m.environment()
 	return command
 }
