@@ -27,7 +27,7 @@ func (connectCommand) Run(ctx context.Context, std standard, command *kong.Conte
 		return answer(conversation.Fail(failure.From(err)), errAnswered)
 	}
 	parameterSet, s, err := connect.Connect(ctx, request.Parameters, request.Session, connect.Caller{
-		Sink: conversation, Vaults: conversation.Vaults(), Interactive: request.Caller.IsInteractive(),
+		Sink: conversation, Vaults: conversation.Vaults(), Interactive: request.Caller.IsInteractive(), KeepsTokens: true,
 	})
 	if err != nil {
 		return answer(conversation.Fail(failure.From(err)), errAnswered)

@@ -3,7 +3,6 @@ package connect
 
 import (
 	"context"
-	"fmt"
 	"strings"
 
 	"ninjaone-auth/pkg/failure"
@@ -19,6 +18,7 @@ type Caller struct {
 	Sink        report.Sink
 	Vaults      vault.Asker // nil: has none
 	Interactive bool        // someone is there to sign in
+	KeepsTokens bool        // in $Script:NRAPIAuthenticationInformation; else only the access token is of use to it
 }
 
 // Connect carries out a call and returns the parameter set that it meant and the session. present is the caller's
@@ -158,10 +158,13 @@ func (c *call) save(ctx context.Context) {
 	}
 }
 
-func (c *call) warnNotStored(err error) { warnNotStored(c.Sink, c.store, err) }
+func (c *call) warnNotStored(err error) { c.Caller.warnNotStored(c.store, err) }
 
-func warnNotStored(sink report.Sink, store vault.Store, err error) {
+func (c Caller) warnNotStored(store vault.Store, err error) {
+	left := "The new token is in $Script:NRAPIAuthenticationInformation only."
+	if !c.KeepsTokens {
+		left = "A refresh token that was used up for this access token is lost."
+	}
 	failed := failure.From(err)
-	sink.Write(report.WarningStream, fmt.Sprintf("The session is signed in but was not stored in %s. %s "+
-		"The new token is in $Script:NRAPIAuthenticationInformation only. %s", store, failed.Message, failed.Recommendation))
+	report.Warningf(c.Sink, "The session is signed in but was not stored in %s. %s %s %s", store, failed.Message, left, failed.Recommendation)
 }

@@ -58,7 +58,7 @@ func Restore(ctx context.Context, name vault.Name, caller Caller) (session.Sessi
 	}
 	s.Authentication = renewed
 	if err := store.Save(context.WithoutCancel(ctx), s); err != nil {
-		warnNotStored(caller.Sink, store, err)
+		caller.warnNotStored(store, err)
 	}
 	return s, nil
 }

@@ -105,9 +105,15 @@ func (k *Keyring) Lock(ctx context.Context) (unlock func(), err error) {
 	}, nil
 }
 
-// Remove removes the session. Failures: SessionNotStored and those of Store.Load.
+// Remove removes the session, when no other process is renewing it, which would store it again.
+// Failures: SessionNotStored and those of Store.Load and Store.Lock.
 func (k *Keyring) Remove(ctx context.Context) error {
-	_, err := k.ask(ctx, request{Operation: opRemove, Key: k.name.key()})
+	unlock, err := k.Lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	_, err = k.ask(ctx, request{Operation: opRemove, Key: k.name.key()})
 	return err
 }
 

@@ -109,7 +109,7 @@ func notFound(name Name, store Store, asked bool) *failure.Error {
 func notStored(name Name, store Store) *failure.Error {
 	return &failure.Error{
 		ID: "SessionNotStored", Category: failure.ObjectNotFound, Target: name.Vault,
-		Message:        fmt.Sprintf("%s holds no session with the prefix %q.", capital(store.String()), name.Prefix),
+		Message:        fmt.Sprintf("No session is stored under vault %q and prefix %q in %s.", name.Vault, name.Prefix, store),
 		Recommendation: "Store one with Connect-NinjaOne … -WriteToSecretVault, or give the -SecretPrefix that it was stored with.",
 	}
 }
