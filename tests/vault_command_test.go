@@ -1,0 +1,199 @@
+package tests
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"ninjaone-auth/pkg/session"
+	"ninjaone-auth/pkg/vault"
+	"ninjaone-auth/tests/need"
+	"ninjaone-auth/tests/standin"
+)
+
+// ran is what came of one command.
+type ran struct {
+	stdout, stderr string
+	status         int
+}
+
+// runs runs a command that must exit with this status. Its stderr is searched for secrets.
+func (m *machine) runs(status int, arguments ...string) ran {
+	m.t.Helper()
+	command := m.command(arguments...)
+	var stdout, stderr bytes.Buffer
+	command.Stdout, command.Stderr = &stdout, &stderr
+	err := command.Run()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		m.t.Fatal(err)
+	}
+	r := ran{stdout.String(), stderr.String(), command.ProcessState.ExitCode()}
+	m.searchForSecrets("stderr", r.stderr)
+	if r.status != status {
+		m.t.Fatalf("%q: exit status %d, want %d: %s", arguments, r.status, status, r.stderr)
+	}
+	return r
+}
+
+// saysOnly fails the test unless a command printed nothing and said these words on stderr.
+func (r ran) saysOnly(t *testing.T, words ...string) {
+	t.Helper()
+	if r.stdout != "" {
+		t.Errorf("stdout %q", r.stdout)
+	}
+	for _, word := range words {
+		if !strings.Contains(r.stderr, word) {
+			t.Errorf("stderr does not say %q: %s", word, r.stderr)
+		}
+	}
+}
+
+func TestToken(t *testing.T) {
+	b := keyringBox(t, plainName)
+	wrote := b.connects(b.example4(nil), nil)
+	b.service.Reset()
+	if r := b.runs(0, "token", "--vault", vaultName); r.stdout != wrote.Authentication.Access+"\n" || r.stderr != "" {
+		t.Errorf("printed %q and %q", r.stdout, r.stderr)
+	}
+	var printed map[string]string
+	if err := json.Unmarshal([]byte(b.runs(0, "token", "--vault="+vaultName, "--json", "-v").stdout), &printed); err != nil {
+		t.Fatal(err)
+	}
+	if printed["url"] != "https://eu.ninjarmm.com" || printed["type"] != "Bearer" || printed["access"] != wrote.Authentication.Access ||
+		printed["expires"] != wrote.Authentication.Expires.Format(time.RFC3339) || len(printed) != 4 {
+		t.Errorf("printed %v", printed)
+	}
+	if n := b.service.Counters().Connections; n > 0 {
+		t.Errorf("the network was used %d times", n)
+	}
+}
+
+func TestTokenRenews(t *testing.T) {
+	b := keyringBox(t, vault.Name{Vault: vaultName, Prefix: "Kunde"})
+	b.expired()
+	r := b.runs(0, "token", "--vault", vaultName, "--prefix", "Kunde", "--verbose")
+	stored := b.get()
+	if r.stdout != stored.Access+"\n" || !b.service.IsValidAccess(stored.Access) ||
+		string(stored.Refresh) != b.service.CurrentRefreshToken(b.app.ClientID) {
+		t.Errorf("printed %q, stored %+v", r.stdout, stored)
+	}
+	if !strings.Contains(r.stderr, "renewing") {
+		t.Errorf("--verbose said %q", r.stderr)
+	}
+}
+
+func TestTokenFails(t *testing.T) {
+	b := keyringBox(t, plainName)
+	b.runs(1, "token", "--vault", vaultName).saysOnly(t, "VaultNotFound", vaultName, "-WriteToSecretVault")
+	b.runs(2, "token").saysOnly(t, "--vault")
+	b.runs(2, "token", "--vault").saysOnly(t, "--vault")
+	b.expired()
+	b.service.RevokeRefresh(b.app.ClientID)
+	b.runs(1, "token", "--vault", vaultName).saysOnly(t, "InvalidRefreshToken", "Connect-NinjaOne -UseSecretManagement")
+	s := b.session(-time.Hour)
+	s.Connection.AuthMode, s.Authentication.Refresh = session.ModeAuthorisationCode, ""
+	b.put(s)
+	b.runs(1, "token", "--vault", vaultName, "--json").saysOnly(t, "SignInRequired", "-UseWebAuth")
+}
+
+// A renewed token that cannot be stored is printed all the same, and what is lost with it is said.
+func TestTokenOnAFullDisk(t *testing.T) {
+	b := keyringBox(t, plainName)
+	b.expired()
+	b.through = fullDisk
+	r := b.runs(0, "token", "--vault", vaultName)
+	if !b.service.IsValidAccess(strings.TrimSpace(r.stdout)) {
+		t.Errorf("printed %q", r.stdout)
+	}
+	if !strings.Contains(r.stderr, "not stored") || strings.Contains(r.stderr, "$Script:") {
+		t.Errorf("stderr %q", r.stderr)
+	}
+}
+
+// The line of the issue and of the README.
+func TestTokenInCurl(t *testing.T) {
+	need.Command(t, "curl", "apt-get install curl")
+	b := keyringBox(t, plainName)
+	b.expired()
+	script := exec.Command("sh", "-c", `curl --silent --fail --max-time 20 -H "Authorization: Bearer $("$0" token --vault NinjaOneVault)" https://eu.ninjarmm.com/v2/organizations`, binary)
+	script.Env = b.environment()
+	output, err := script.CombinedOutput()
+	if err != nil || !strings.Contains(string(output), "Example Dental") {
+		t.Errorf("%v: %s", err, output)
+	}
+}
+
+func TestVaultCommands(t *testing.T) {
+	b := keyringBox(t, plainName)
+	empty := b.runs(0, "vault", "list")
+	if strings.Count(empty.stdout, "\n") != 1 || empty.stderr != "" {
+		t.Errorf("an empty list is %q, %q", empty.stdout, empty.stderr)
+	}
+	s := b.session(time.Hour)
+	b.put(s)
+	foreign := b.name
+	b.name = vault.Name{Vault: "Zwei ü\x1b[31m", Prefix: "P"}
+	b.app = b.machine.app(standin.App{Instance: "us"})
+	b.put(b.session(-time.Hour))
+	b.name = foreign
+
+	list := b.runs(0, "vault", "list").stdout
+	lines := strings.Split(strings.TrimSpace(list), "\n")
+	if len(lines) != 3 || !strings.Contains(lines[1], vaultName) || !strings.Contains(lines[1], s.Connection.ClientID) ||
+		!strings.Contains(lines[1], s.Authentication.Expires.Format(time.RFC3339)) || !strings.Contains(lines[2], "Zwei ü") || strings.Contains(list, "\x1b") {
+		t.Errorf("listed\n%q", list)
+	}
+	show := b.runs(0, "vault", "show", vaultName).stdout
+	var shown session.Session
+	if err := json.Unmarshal([]byte(show), &shown); err != nil || shown.Connection.ClientID != s.Connection.ClientID ||
+		!shown.Authentication.Expires.Equal(s.Authentication.Expires) || shown.Authentication.Refresh == "" {
+		t.Errorf("showed %v\n%s", err, show)
+	}
+	b.searchForSecrets("vault list and show", list+show)
+
+	b.runs(1, "vault", "show", "Nowhere").saysOnly(t, "SessionNotStored", "Nowhere")
+	b.runs(1, "vault", "remove", "Nowhere").saysOnly(t, "SessionNotStored", "Nowhere")
+	if r := b.runs(0, "vault", "remove", strings.ToUpper(vaultName)); !strings.Contains(r.stdout, "Removed") {
+		t.Errorf("removing said %q", r.stdout)
+	}
+	b.runs(1, "vault", "show", vaultName)
+	if list := b.runs(0, "vault", "list").stdout; strings.Contains(list, vaultName) || !strings.Contains(list, "Zwei") {
+		t.Errorf("listed\n%s", list)
+	}
+}
+
+func TestVaultCommandsOnDamage(t *testing.T) {
+	b := keyringBox(t, plainName)
+	b.put(b.session(time.Hour))
+	if err := os.WriteFile(b.vaultFile(), []byte("garbage"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if list := b.runs(0, "vault", "list").stdout; !strings.Contains(list, "damaged") || !strings.Contains(list, "ninjaonevault") {
+		t.Errorf("listed\n%s", list)
+	}
+	b.runs(1, "vault", "show", vaultName).saysOnly(t, "VaultDataInvalid", "damaged")
+	b.runs(0, "vault", "remove", vaultName)
+	b.runs(1, "vault", "remove", vaultName).saysOnly(t, "SessionNotStored")
+}
+
+// A session that is removed while it is renewed stays removed.
+func TestRemoveDuringARenewal(t *testing.T) {
+	b := keyringBox(t, plainName)
+	b.expired()
+	if err := b.service.Fail(standin.Fault{Kind: standin.Slow, Delay: 400 * time.Millisecond, Times: 1}); err != nil {
+		t.Fatal(err)
+	}
+	c := b.start(request{Parameters: b.example5(nil), Caller: b.who})
+	b.awaitRequest(1)
+	b.runs(0, "vault", "remove", vaultName)
+	if o := c.wait(); o.Type != "session" {
+		t.Errorf("%s: %s", o.ID, o.Message)
+	}
+	b.refuses(b.example5(nil), nil, "VaultNotFound")
+}
