@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"unicode/utf8"
 
 	"ninjaone-auth/pkg/failure"
@@ -54,7 +55,7 @@ func decodeRequest(line []byte) (*Request, error) {
 		}
 	}
 	var outer struct {
-		Version    *int            `json:"version"`
+		Version    json.Number     `json:"version"`
 		Parameters json.RawMessage `json:"parameters"`
 		Session    json.RawMessage `json:"session"`
 		Caller     Caller          `json:"caller"`
@@ -63,10 +64,10 @@ func decodeRequest(line []byte) (*Request, error) {
 		return nil, invalid("", errNotUTF8)
 	}
 	err := json.Unmarshal(line, &outer)
-	if outer.Version != nil && *outer.Version != Version {
+	if v := outer.Version.String(); v != "" && v != strconv.Itoa(Version) {
 		return nil, &failure.Error{
 			ID: "UnsupportedVersion", Category: failure.ProtocolError, Target: "version",
-			Message:        fmt.Sprintf("The request is of version %d of the conversation; this ninjaone-auth speaks version %d.", *outer.Version, Version),
+			Message:        fmt.Sprintf("The request is of version %s of the conversation; this ninjaone-auth speaks version %d.", failure.Clean(v), Version),
 			Recommendation: "Update ninjaone-auth and Connect-NinjaOne.ps1 to the same release.",
 		}
 	}
