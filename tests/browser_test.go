@@ -309,3 +309,28 @@ func TestRedirectURLOfAForwarder(t *testing.T) {
 	}
 	s.succeeds()
 }
+
+func TestTheBrowserInheritsNoPassphrase(t *testing.T) {
+	m := newMachine(t)
+	m.secrets = []string{"very-secret"}
+	m.env = []string{"NINJAONE_AUTH_VAULT_PASSPHRASE=very-secret", "INHERITED=yes"}
+	seen := filepath.Join(t.TempDir(), "environment")
+	m.browser(fmt.Sprintf("env >'%[1]s.new' && mv '%[1]s.new' '%[1]s'", seen))
+	c := m.start(request{
+		Parameters: of(m.app(standin.App{}), parameters{"UseWebAuth": true, "Port": freePort(t)}),
+		Caller:     &caller{Streams: allStreams, Interactive: true},
+	})
+	var environment []byte
+	for range 1000 {
+		if environment, _ = os.ReadFile(seen); len(environment) > 0 {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	if !strings.Contains(string(environment), "INHERITED=yes") {
+		t.Errorf("the browser did not start with the environment: %s", environment)
+	}
+	m.searchForSecrets("the browser's environment", string(environment))
+	c.stdin.Close()
+	c.wait()
+}

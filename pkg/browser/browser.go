@@ -16,9 +16,6 @@ import (
 // Environment is the environment of the process, as os.Environ gives it.
 type Environment []string
 
-// passphrase is the one secret that this program takes from its environment; no browser inherits it.
-const passphrase = "NINJAONE_AUTH_VAULT_PASSPHRASE"
-
 // Reachable tells whether a browser that is opened here would be seen by the user. If not, because says why not:
 // an SSH session, a container, or no display. $BROWSER always counts as reachable, as editors set it in remote sessions.
 func (e Environment) Reachable() (reachable bool, because string) {
@@ -77,7 +74,7 @@ func (e Environment) open(address string) error {
 	failure := errNoCommand
 	for _, words := range commands {
 		command := exec.Command(words[0], words[1:]...)
-		command.Env = e.forChild()
+		command.Env = e
 		detach(command)
 		if err := command.Start(); err != nil {
 			failure = describe(words[0], err)
@@ -148,16 +145,6 @@ func fromVariable(variable, address string) [][]string {
 		commands = append(commands, words)
 	}
 	return commands
-}
-
-func (e Environment) forChild() []string {
-	var kept []string
-	for _, entry := range e {
-		if name, _, _ := strings.Cut(entry, "="); name != passphrase {
-			kept = append(kept, entry)
-		}
-	}
-	return kept
 }
 
 func (e Environment) get(name string) string {

@@ -161,12 +161,18 @@ func (c *Client) showTimeLeft(end time.Time, timeout time.Duration) {
 // redeem turns the authorization response into a session or a failure.
 func (c *Client) redeem(ctx context.Context, response *callback.Response, request AuthorizationCode, verifier string) (session.Authentication, error) {
 	switch {
-	case response.Issuer != "" && strings.TrimSuffix(response.Issuer, "/") != c.App.BaseURL:
+	case response.Issuer != "" && !c.issued(response.Issuer):
 		return session.Authentication{}, c.issuerMismatch(response.Issuer)
 	case response.Code == "":
 		return session.Authentication{}, c.authorizationError(response, request)
 	}
 	return c.exchange(ctx, response.Code, request.RedirectURI, verifier, request.Scopes)
+}
+
+// issued tells whether an issuer (RFC 9207) is the instance; NinjaOne does not document the path of its identifier.
+func (c *Client) issued(issuer string) bool {
+	address, err := url.Parse(issuer)
+	return err == nil && address.Scheme+"://"+address.Host == c.App.BaseURL
 }
 
 func (c *Client) page(err error) callback.Page {
