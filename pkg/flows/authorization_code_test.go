@@ -305,18 +305,20 @@ func TestAuthorizationErrors(t *testing.T) {
 }
 
 func TestIssuer(t *testing.T) {
-	for _, slash := range []string{"", "/"} {
+	for _, path := range []string{"", "/", "/ws/oauth"} {
 		s := beginSignIn(t, nil, nil)
-		s.visit(url.Values{"code": {signInCode}, "iss": {s.client.App.BaseURL + slash}})
+		s.visit(url.Values{"code": {signInCode}, "iss": {s.client.App.BaseURL + path}})
 		if o := s.end(); o.err != nil {
 			t.Error(o.err)
 		}
 	}
-	s := beginSignIn(t, nil, nil)
-	_, page := s.visit(url.Values{"code": {signInCode}, "iss": {"https://attacker.example"}})
-	s.mustFail("IssuerMismatch")
-	if s.form != nil || !strings.Contains(page, "The sign-in failed") {
-		t.Errorf("a token was requested: %v; page %s", s.form, page)
+	for _, issuer := range []string{"https://attacker.example", "http://eu.ninjarmm.com", "https://eu.ninjarmm.com.attacker.example", "https://eu.ninjarmm.com:444", "eu"} {
+		s := beginSignIn(t, nil, nil)
+		_, page := s.visit(url.Values{"code": {signInCode}, "iss": {issuer}})
+		s.mustFail("IssuerMismatch")
+		if s.form != nil || !strings.Contains(page, "The sign-in failed") {
+			t.Errorf("%s: a token was requested: %v; page %s", issuer, s.form, page)
+		}
 	}
 }
 
