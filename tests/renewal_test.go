@@ -1,0 +1,155 @@
+package tests
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"ninjaone-auth/pkg/session"
+	"ninjaone-auth/tests/standin"
+)
+
+// presentSession is what a caller's variables hold of an earlier sign-in with settings of its own.
+func presentSession(app standin.App) *session.Session {
+	return &session.Session{
+		Connection: session.Connection{
+			AuthMode: "Token Authentication", URL: app.BaseURL(), Instance: app.Instance, ClientID: app.ClientID, ClientSecret: app.ClientSecret,
+			AuthListenerPort: 8123, AuthScopes: "monitoring offline_access", RedirectURI: "http://localhost:8123/callback",
+			UseSecretManagement: true, VaultName: vaultName, WriteToSecretVault: true, SecretPrefix: "Work", ParseDateTimes: true,
+		},
+		Authentication: session.Authentication{
+			Type: "Bearer", Access: "old-access-token", Expires: time.Now().Add(-time.Hour), Refresh: session.Optional(app.RefreshToken),
+		},
+	}
+}
+
+func callerWithVault() *caller {
+	return &caller{Streams: allStreams, Vaults: true, secrets: newSecretManagement(vaultName)}
+}
+
+// The two calls of the module's Update-NinjaOneToken: what they do not say, they keep.
+func TestTheModulesRenewals(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		call         func(standin.App) parameters
+		mode, scopes string
+		sent         string
+	}{
+		"-UseTokenAuth":  {asToken, "Token Authentication", "monitoring offline_access", ""},
+		"-UseClientAuth": {asClient, "Client Credentials", "monitoring", "monitoring"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := newMachine(t)
+			app := m.app(standin.App{RefreshToken: "first-refresh-token", RefuseOfflineAccess: true})
+			present, who, call := presentSession(app), callerWithVault(), test.call(app)
+			call["ShowTokens"] = nil
+			o := m.call(request{Parameters: call, Session: present, Caller: who})
+			want := present.Connection
+			want.AuthMode, want.AuthScopes = test.mode, test.scopes
+			if o.status != 0 || o.Connection != want {
+				t.Errorf("%s %s\n%+v, want\n%+v", o.ID, o.Message, o.Connection, want)
+			}
+			m.hasFreshTokens(o)
+			if sent := m.tokenRequests()[0].Scope; sent != test.sent {
+				t.Errorf("asked for the scopes %q", sent)
+			}
+			stored := who.secrets.vaults[vaultName]
+			if stored["WorkAccess"] != o.Authentication.Access || stored["WorkRefresh"] != string(o.Authentication.Refresh) {
+				t.Error("the vault that the session came from does not hold the new tokens")
+			}
+		})
+	}
+}
+
+func TestNewSettingsInARenewal(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	app := m.app(standin.App{RefreshToken: "first-refresh-token"})
+	with := asClient(app)
+	with["Scopes"], with["WriteToSecretVault"], with["ParseDateTimes"], with["Instance"] = "control", false, false, "EU"
+	who := callerWithVault()
+	o := m.call(request{Parameters: with, Session: presentSession(app), Caller: who})
+	if c := o.Connection; o.status != 0 || c.AuthScopes != "control" || c.WriteToSecretVault || c.ParseDateTimes ||
+		c.VaultName != vaultName || c.AuthListenerPort != 8123 {
+		t.Errorf("%s: %+v", o.Message, c)
+	}
+	if read, written := who.secrets.counted(); written > 0 {
+		t.Errorf("%d secrets read, %d written", read, written)
+	}
+}
+
+// Another application's session passes nothing on, least of all its refresh token.
+func TestSessionOfAnotherApplication(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	app := m.app(standin.App{RefreshToken: "first-refresh-token"})
+	elsewhere := m.app(standin.App{Instance: "oc"})
+	for _, change := range []func(*session.Connection){
+		func(c *session.Connection) { c.Instance = "oc" },
+		func(c *session.Connection) { c.ClientID = elsewhere.ClientID },
+		func(c *session.Connection) { c.ClientID = strings.ToUpper(c.ClientID) + "x" },
+		func(c *session.Connection) { c.Instance = "" },
+	} {
+		present, who := presentSession(app), callerWithVault()
+		change(&present.Connection)
+		o := m.call(request{Parameters: asClient(app), Session: present, Caller: who})
+		if c := o.Connection; o.status != 0 || c.AuthScopes != "monitoring management control" || c.VaultName != "" ||
+			c.UseSecretManagement || c.WriteToSecretVault || c.SecretPrefix != "NinjaOne" || c.AuthListenerPort != 9090 || c.ParseDateTimes {
+			t.Errorf("%s: %+v", o.Message, c)
+		}
+		o = m.call(request{Parameters: of(app, parameters{"UseTokenAuth": true}), Session: present, Caller: who})
+		o.hasFailed(t, "RefreshTokenMissing")
+	}
+	if !m.service.IsValidRefresh(app.RefreshToken) {
+		t.Error("the refresh token was used")
+	}
+}
+
+func TestRenewalWithTheSessionsOwnRefreshToken(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	app := m.app(standin.App{Instance: "us", RefreshToken: "first-refresh-token"})
+	present := presentSession(app)
+	present.Connection.Instance = "app" // another name of us in stored connections
+	present.Connection.UseSecretManagement = false
+	present.Connection.WriteToSecretVault = false
+	o := m.call(request{Parameters: of(app, parameters{"UseTokenAuth": true}), Session: present, Caller: callerWithVault()})
+	if o.status != 0 || o.Connection.RedirectURI != "http://localhost:8123/callback" || o.Connection.URL != "https://app.ninjarmm.com" {
+		t.Errorf("%s: %+v", o.Message, o.Connection)
+	}
+	m.hasFreshTokens(o)
+}
+
+// A session as PowerShell may write it: switches as objects, a date in the writer's culture, null for what is not set.
+func TestSessionsAsCallersWriteThem(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	app := m.app(standin.App{})
+	call, err := json.Marshal(asClient(app))
+	if err != nil {
+		t.Fatal(err)
+	}
+	of := `"Instance":"eu","ClientId":"` + app.ClientID + `"`
+	for name, test := range map[string]struct{ session, scopes string }{
+		"switches as objects": {`{"connection":{` + of + `,"AuthScopes":"control","UseSecretManagement":{"IsPresent":false},"ParseDateTimes":{"IsPresent":true},"VaultName":null},
+			"authentication":{"Access":"a","Expires":"2026-11-24T08:00:00Z","Refresh":null}}`, "control"},
+		"a date of another culture":   {`{"connection":{` + of + `,"AuthScopes":"control"},"authentication":{"Expires":"24.11.2026 08:00:00"}}`, "control"},
+		"a date as a number":          {`{"connection":{` + of + `,"AuthScopes":"control"},"authentication":{"Expires":1795500000}}`, "control"},
+		"no authentication":           {`{"connection":{` + of + `,"AuthScopes":"control"},"authentication":null}`, "control"},
+		"unknown fields":              {`{"connection":{` + of + `,"AuthScopes":"control","More":{"a":[1]}},"also":1}`, "control"},
+		"nothing but the application": {`{"connection":{` + of + `}}`, "monitoring management control"},
+		"no connection":               {`{"connection":null,"authentication":{"Access":"a"}}`, "monitoring management control"},
+		"null":                        {`null`, "monitoring management control"},
+		"empty":                       {`{}`, "monitoring management control"},
+	} {
+		a, status := m.answerTo(`{"parameters":` + string(call) + `,"session":` + strings.ReplaceAll(test.session, "\n", "") + `}`)
+		if status != 0 || a.Connection.AuthScopes != test.scopes || a.Connection.AuthListenerPort != 9090 || a.Connection.RedirectURI != "http://localhost:9090/" {
+			t.Errorf("%s: exit status %d, %s %s %+v", name, status, a.ID, a.Message, a.Connection)
+		}
+	}
+	if !slices.ContainsFunc(m.tokenRequests(), func(r standin.Request) bool { return r.Scope == "control" }) {
+		t.Error("no renewal asked for the kept scopes")
+	}
+}
