@@ -107,9 +107,12 @@ type box struct {
 	app  standin.App
 }
 
+// kinds are the kinds of vault, each on a machine of its own.
+var kinds = map[string]func(testing.TB, vault.Name) *box{"keyring": keyringBox, "SecretManagement": secretManagementBox}
+
 // onBothKinds runs a test with a vault of each kind.
 func onBothKinds(t *testing.T, name vault.Name, test func(t *testing.T, b *box)) {
-	for kind, open := range map[string]func(testing.TB, vault.Name) *box{"keyring": keyringBox, "SecretManagement": secretManagementBox} {
+	for kind, open := range kinds {
 		t.Run(kind, func(t *testing.T) { test(t, open(t, name)) })
 	}
 }
@@ -160,6 +163,8 @@ type silent struct{}
 func (silent) Write(report.Stream, string) {}
 func (silent) Progress(report.Progress)    {}
 
+func keyringOf(b *box) *vault.Keyring { return vault.NewKeyring(b.name, silent{}) }
+
 // put stores a session behind the program's back.
 func (b *box) put(s session.Session) {
 	b.t.Helper()
@@ -168,7 +173,7 @@ func (b *box) put(s session.Session) {
 		b.putSecrets(s)
 		return
 	}
-	store := vault.NewKeyring(b.name, silent{})
+	store := keyringOf(b)
 	unlock, err := store.Lock(context.Background())
 	if err != nil {
 		b.t.Fatal(err)
@@ -203,7 +208,7 @@ func (b *box) putSecrets(s session.Session) {
 func (b *box) get() session.Authentication {
 	b.t.Helper()
 	if b.who.secrets == nil {
-		s, err := vault.NewKeyring(b.name, silent{}).Load(context.Background())
+		s, err := keyringOf(b).Load(context.Background())
 		if err != nil {
 			b.t.Fatal(err)
 		}
