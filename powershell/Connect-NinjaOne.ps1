@@ -71,34 +71,28 @@ function Connect-NinjaOne {
         [Parameter(Mandatory, ParameterSetName = 'Authorisation Code')]
         [Parameter(ParameterSetName = 'Secret Vault Write')]
         [switch] $UseWebAuth,
-
         [Parameter(ParameterSetName = 'Secret Vault Write')]
         [Parameter(Mandatory, ParameterSetName = 'Token Authentication')]
         [switch] $UseTokenAuth,
-
         [Parameter(ParameterSetName = 'Secret Vault Write')]
         [Parameter(Mandatory, ParameterSetName = 'Client Credentials')]
         [switch] $UseClientAuth,
-
         [Parameter(Mandatory, ParameterSetName = 'Authorisation Code')]
         [Parameter(Mandatory, ParameterSetName = 'Secret Vault Write')]
         [Parameter(Mandatory, ParameterSetName = 'Token Authentication')]
         [Parameter(Mandatory, ParameterSetName = 'Client Credentials')]
         [ValidateSet('eu', 'oc', 'us', 'ca', 'us2', 'fed')]
         [string] $Instance,
-
         [Parameter(Mandatory, ParameterSetName = 'Authorisation Code')]
         [Parameter(Mandatory, ParameterSetName = 'Secret Vault Write')]
         [Parameter(Mandatory, ParameterSetName = 'Token Authentication')]
         [Parameter(Mandatory, ParameterSetName = 'Client Credentials')]
         [string] $ClientId,
-
         [Parameter(Mandatory, ParameterSetName = 'Authorisation Code')]
         [Parameter(Mandatory, ParameterSetName = 'Secret Vault Write')]
         [Parameter(Mandatory, ParameterSetName = 'Token Authentication')]
         [Parameter(Mandatory, ParameterSetName = 'Client Credentials')]
         [string] $ClientSecret,
-
         [Parameter(ParameterSetName = 'Authorisation Code')]
         [Parameter(ParameterSetName = 'Secret Vault Write')]
         [Parameter(ParameterSetName = 'Token Authentication')]
@@ -108,54 +102,44 @@ function Connect-NinjaOne {
                 'monitoring', 'management', 'control', 'offline_access' -like "$($WordToComplete.Trim('''"'))*"
             })]
         [string[]] $Scopes,
-
         [Parameter(ParameterSetName = 'Authorisation Code')]
         [Parameter(ParameterSetName = 'Secret Vault Write')]
         [uri] $RedirectURL,
-
         [Parameter(ParameterSetName = 'Authorisation Code')]
         [Parameter(ParameterSetName = 'Secret Vault Write')]
         [ValidateRange(1, 65535)]
         [int] $Port = 9090,
-
         [Parameter(ParameterSetName = 'Secret Vault Write')]
         [Parameter(ParameterSetName = 'Token Authentication')]
         [string] $RefreshToken,
-
         [Parameter(ParameterSetName = 'Authorisation Code')]
         [Parameter(ParameterSetName = 'Token Authentication')]
         [Parameter(ParameterSetName = 'Client Credentials')]
         [switch] $ShowTokens,
-
         [Parameter(ParameterSetName = 'Authorisation Code')]
         [Parameter(Mandatory, ParameterSetName = 'Secret Vault Write')]
         [Parameter(ParameterSetName = 'Token Authentication')]
         [Parameter(ParameterSetName = 'Client Credentials')]
         [Parameter(Mandatory, ParameterSetName = 'Secret Vault Read')]
         [switch] $UseSecretManagement,
-
         [Parameter(ParameterSetName = 'Authorisation Code')]
         [Parameter(Mandatory, ParameterSetName = 'Secret Vault Write')]
         [Parameter(ParameterSetName = 'Token Authentication')]
         [Parameter(ParameterSetName = 'Client Credentials')]
         [Parameter(Mandatory, ParameterSetName = 'Secret Vault Read')]
         [string] $VaultName,
-
         [Parameter(ParameterSetName = 'Authorisation Code')]
         [Parameter(Mandatory, ParameterSetName = 'Secret Vault Write')]
         [Parameter(ParameterSetName = 'Token Authentication')]
         [Parameter(ParameterSetName = 'Client Credentials')]
         [Parameter(ParameterSetName = 'Secret Vault Read')]
         [switch] $WriteToSecretVault,
-
         [Parameter(ParameterSetName = 'Secret Vault Read')]
         [switch] $ReadFromSecretVault,
-
         # From the pipeline only so that the engine settles the set after the dynamic parameter below is known.
         [Parameter(ParameterSetName = 'Secret Vault Write', ValueFromPipelineByPropertyName)]
         [Parameter(ParameterSetName = 'Secret Vault Read')]
         [string] $SecretPrefix = 'NinjaOne',
-
         [Parameter(ParameterSetName = 'Authorisation Code')]
         [Parameter(ParameterSetName = 'Secret Vault Write')]
         [Parameter(ParameterSetName = 'Token Authentication')]
@@ -200,7 +184,7 @@ function Connect-NinjaOne {
             $name = if ([IO.Path]::DirectorySeparatorChar -eq '\') { 'ninjaone-auth.exe' } else { 'ninjaone-auth' }
             $places = @(
                 if ($env:NINJAONE_AUTH_PATH) { $PSCmdlet.GetUnresolvedProviderPathFromPSPath($env:NINJAONE_AUTH_PATH) }
-                elseif ($PSScriptRoot) { [IO.Path]::Combine($PSScriptRoot, $name); [IO.Path]::Combine((Split-Path $PSScriptRoot), 'bin', $name) }
+                elseif ($PSScriptRoot) { [IO.Path]::Combine($PSScriptRoot, $name); [IO.Path]::GetFullPath([IO.Path]::Combine($PSScriptRoot, '..', 'bin', $name)) }
             )
             foreach ($place in $places) { if ([IO.File]::Exists($place)) { return $place } }
             if (-not $env:NINJAONE_AUTH_PATH) {
@@ -219,14 +203,16 @@ function Connect-NinjaOne {
             if ($Value -is [int]) { return "$Value" }
             if ($Value -is [System.Collections.IDictionary]) { return '{' + (@(foreach ($key in $Value.Keys) { (ConvertTo-Line $key) + ':' + (ConvertTo-Line $Value[$key]) }) -join ',') + '}' }
             if ($Value -is [array]) { return '[' + (@(foreach ($item in $Value) { ConvertTo-Line $item }) -join ',') + ']' }
-            if ($Value -is [datetime]) { $Value = $Value.ToUniversalTime().ToString('o') }
-            elseif ($Value -is [uri] -or $Value.PSObject.Properties['OriginalString']) { $Value = $Value.OriginalString }
+            if ($Value -isnot [string]) {
+                if ($Value -is [datetime]) { $Value = $Value.ToUniversalTime().ToString('o') }
+                elseif ($Value -is [uri] -or $Value.PSObject.Properties['OriginalString']) { $Value = $Value.OriginalString }
+            }
             if ("$Value" -match '["\\]|[^ -~]') { $Value = [regex]::Replace("$Value", '["\\]|[^ -~]', { '\u{0:x4}' -f [int] [char] $args[0].Value }) }
             '"' + $Value + '"'
         }
 
         function ConvertFrom-Line ($Line) {
-            $tokens = [System.Collections.Queue] @($Line -split '\s*([][{}:,]|"[^"\\]*(?:\\.[^"\\]*)*")\s*' -ne '')
+            $tokens = [System.Collections.Queue]::new(@($Line -split '\s*([][{}:,]|"[^"\\]*(?:\\.[^"\\]*)*")\s*' -ne ''))
             Read-Value
             if ($tokens.Count) { throw 'There is more than one value.' }
         }
@@ -240,9 +226,9 @@ function Connect-NinjaOne {
             if ($token -eq '{') {
                 $table = @{}
                 while ($tokens.Peek() -ne '}') {
-                    $name = Read-Value
+                    $name = $tokens.Dequeue()
                     if ($tokens.Dequeue() -ne ':') { throw 'A colon is missing.' }
-                    $table[$name] = Read-Value
+                    $table[$name -replace '^"|"$'] = Read-Value
                     if ($tokens.Peek() -eq ',') { $null = $tokens.Dequeue() }
                 }
                 $null = $tokens.Dequeue()
@@ -253,14 +239,15 @@ function Connect-NinjaOne {
                 $null = $tokens.Dequeue()
                 return , $list
             }
-            switch ($token) { 'true' { $true } 'false' { $false } 'null' { $null } default { [double] $token } }
+            switch -Regex ($token) { '^true$' { $true } '^false$' { $false } '^null$' { $null } '^-?\d{1,9}$' { [int] $token } default { [double] $token } }
         }
 
         function Send-Line ($Value) {
             $bytes = [byte[]] [char[]] ((ConvertTo-Line $Value) + "`n")
             try {
-                $process.StandardInput.BaseStream.Write($bytes, 0, $bytes.Length)
-                $process.StandardInput.BaseStream.Flush()
+                $stream = $process.StandardInput.BaseStream
+                $stream.Write($bytes, 0, $bytes.Length)
+                $stream.Flush()
             } catch [IO.IOException] {
                 $null = 'The program has ended: its output tells why.'
             }
@@ -334,7 +321,7 @@ function Connect-NinjaOne {
         }
 
         $given = @{}
-        $common = [System.Management.Automation.Cmdlet]::CommonParameters
+        $common = [string[]] [System.Management.Automation.Cmdlet]::CommonParameters
         foreach ($name in $PSBoundParameters.Keys) { if ($name -notin $common) { $given[$name] = $PSBoundParameters[$name] } }
         $streams = @(
             'warning', 'information'
@@ -377,8 +364,8 @@ function Connect-NinjaOne {
             }
         } finally {
             if ($process) {
-                $process.StandardInput.Close()
                 try {
+                    $process.StandardInput.Close()
                     if (-not $answer) {
                         # A program whose caller has gone still hands over the token that it was renewing.
                         $deadline = [datetime]::UtcNow.AddSeconds(2)
@@ -400,9 +387,9 @@ function Connect-NinjaOne {
         try {
             $connection = $answer['connection']
             $authentication = $answer['authentication']
+            if (-not $authentication['Access']) { throw 'There is no access token.' }
             $uri = $connection['RedirectURI']
-            $connection['RedirectURI'] = [UriBuilder] $uri
-            $connection['AuthListenerPort'] = [int] $connection['AuthListenerPort']
+            $connection['RedirectURI'] = [UriBuilder]::new($uri)
             $authentication['Expires'] = [datetime] $authentication['Expires']
             if ("$($connection['RedirectURI'])" -ne $uri) { $connection['RedirectURI'].PSObject.Properties.Add([psnoteproperty]::new('OriginalString', $uri)) }
         } catch {

@@ -152,6 +152,15 @@ Describe 'The session' {
         $Script:NRAPIConnectionInformation.ClientSecret | Should -BeExactly "a\n\`"$([char]0xe9)$([char]::ConvertFromUtf32(0x1F600))"
     }
 
+    It 'is read past fields that this version does not know' {
+        $line = (Get-SessionLine @{ Extra = @{ list = @(1, -2, 3.5, 12345678901, $true, $null, @()); empty = @{} } }) -replace '^{', '{ "later" : [ {"a" : "b"} , [ ] ] , '
+        Set-Program (Get-PrintCommand $line)
+        Connect-NinjaOne @given
+        $Script:NRAPIConnectionInformation.Extra.list.Count | Should -Be 7
+        $Script:NRAPIConnectionInformation.Extra.list[3] | Should -Be 12345678901
+        $Script:NRAPIAuthenticationInformation.Access | Should -BeExactly 'access-token-0'
+    }
+
     It 'takes tokens of 64 KiB' {
         $long = 'x' * 65536
         [IO.File]::WriteAllText("$path.line", (Get-SessionLine @{} @{ Access = $long; Refresh = $long }))
@@ -348,6 +357,7 @@ Describe 'A failure' {
         @{ name = 'an unknown type'; script = 'echo "{\"type\":\"dance\"}"; cat > /dev/null'; says = 'does not know' }
         @{ name = 'no type'; script = 'echo "{}"; cat > /dev/null'; says = 'does not know' }
         @{ name = 'a session without a token'; script = 'echo "{\"type\":\"session\",\"connection\":{},\"authentication\":{}}"'; says = 'lacks' }
+        @{ name = 'a session with an empty token'; script = 'echo "{\"type\":\"session\",\"connection\":{\"RedirectURI\":\"http://localhost/\"},\"authentication\":{\"Access\":\"\",\"Expires\":\"2026-11-24T08:00:00Z\"}}"'; says = 'lacks' }
         @{ name = 'a session without anything'; script = 'echo "{\"type\":\"session\"}"'; says = 'lacks' }
     ) {
         Set-Program $script

@@ -157,6 +157,7 @@ Describe 'Connect-NinjaOne and ninjaone-auth' {
         function Test-Port { $client = [Net.Sockets.TcpClient]::new(); try { $client.Connect('127.0.0.1', $port); $true } catch { $false } finally { $client.Dispose() } }
         $shell = Start-Shell "Connect-NinjaOne -Instance eu -ClientId '$($app.clientId)' -ClientSecret '$($app.clientSecret)' -UseWebAuth -Port $port" @() @{ BROWSER = 'true'; DISPLAY = '' }
         $null = Wait-Until { Test-Port }
+        Start-Sleep -Seconds 1
         $clock = [Diagnostics.Stopwatch]::StartNew()
         /bin/kill -INT $shell.Process.Id
         $null = Wait-Until { -not (Test-Port) } 5

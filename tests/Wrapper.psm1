@@ -77,7 +77,7 @@ function Get-SessionLine ([hashtable] $Connection = @{}, [hashtable] $Authentica
     }
     foreach ($key in $Connection.Keys) { $line.connection[$key] = $Connection[$key] }
     foreach ($key in $Authentication.Keys) { $line.authentication[$key] = $Authentication[$key] }
-    ConvertTo-Json $line -Compress -EscapeHandling EscapeNonAscii
+    ConvertTo-Json $line -Depth 6 -Compress -EscapeHandling EscapeNonAscii
 }
 
 # A shell command that prints a line of JSON.
