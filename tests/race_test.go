@@ -3,9 +3,12 @@ package tests
 import (
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/gofrs/flock"
 
 	"ninjaone-auth/tests/standin"
 )
@@ -71,7 +74,7 @@ func (b *box) all(n int, kill func(*conversation)) []*outcome {
 // TestRaceWithKills kills half of the processes at random moments, 20 rounds long. The next read always goes on, but
 // where a kill fell between the service's rotation and the answer's arrival: nothing can save those, so they are counted.
 func TestRaceWithKills(t *testing.T) {
-	const rounds, processes = 20, 12
+	const rounds, processes = 20, 8
 	onBothKinds(t, plainName, func(t *testing.T, b *box) {
 		seed := uint64(time.Now().UnixNano())
 		random := rand.New(rand.NewPCG(seed, 0))
@@ -111,12 +114,16 @@ func TestRaceWithKills(t *testing.T) {
 // settle waits for the children of killed processes, which finish what was handed over to them under the lock.
 func (b *box) settle() {
 	b.t.Helper()
-	if b.who.secrets == nil {
-		unlock, err := keyringOf(b).Lock(b.t.Context())
-		if err != nil {
+	files, err := filepath.Glob(filepath.Join(b.home, "cache", "ninjaone-auth", "locks", "*"))
+	if err != nil || len(files) > 1 {
+		b.t.Fatalf("the locks are %v, %v", files, err)
+	}
+	for _, file := range files {
+		lock := flock.New(file)
+		if err := lock.Lock(); err != nil {
 			b.t.Fatal(err)
 		}
-		unlock()
+		_ = lock.Close()
 	}
 }
 
