@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -45,6 +46,9 @@ func TestMain(m *testing.M) {
 		fmt.Fprintf(os.Stderr, "%v\n%s", err, output)
 		os.Exit(1)
 	}
+	// These tests wait more than they compute.
+	flag.Parse()
+	_ = flag.Set("test.parallel", "6")
 	status := m.Run()
 	os.RemoveAll(directory)
 	os.Exit(status)
