@@ -367,8 +367,9 @@ function Connect-NinjaOne {
                 try {
                     $process.StandardInput.Close()
                     if (-not $answer) {
-                        # A program whose caller has gone still hands over the token that it was renewing.
-                        $deadline = [datetime]::UtcNow.AddSeconds(2)
+                        # A program whose caller has gone ends at once, unless it is renewing a token: killed then, it would lose
+                        # the only copy. So it is awaited for as long as a request may take, and its new token is stored.
+                        $deadline = [datetime]::UtcNow.AddSeconds($(if ($UseClientAuth -or $UseWebAuth) { 2 } else { 35 }))
                         while ([datetime]::UtcNow -lt $deadline -and ($message = Receive-Line $deadline)) { if ($message['type'] -eq 'setSecrets') { $null = Use-Vault $message } }
                     }
                 } catch {
