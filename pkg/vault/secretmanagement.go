@@ -60,6 +60,9 @@ func (v *SecretManagement) Load(ctx context.Context) (session.Session, error) {
 	if problem := complete(&s, v.name, wrong); problem != "" {
 		return session.Session{}, invalid(v.name, v, problem)
 	}
+	if s.Connection.AuthMode == session.ModeClientCredentials {
+		s.Authentication.Refresh = "" // an older session's: what is empty is not written
+	}
 	report.Verbosef(v.sink, "Read the session from %s.", v)
 	return s, nil
 }
