@@ -1,6 +1,9 @@
 package tests
 
 import (
+	"io/fs"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -191,8 +194,8 @@ func TestOverwrite(t *testing.T) {
 		b.expired()
 		wrote := b.connects(b.example4(nil), nil)
 		read := b.connects(b.example5(nil), nil)
-		if read.Connection.AuthMode != session.ModeClientCredentials || read.Authentication.Access != wrote.Authentication.Access {
-			t.Errorf("read %+v", read.Connection)
+		if read.Connection.AuthMode != session.ModeClientCredentials || read.Authentication != wrote.Authentication {
+			t.Errorf("read %+v\nwant %+v", read.Session, wrote.Session)
 		}
 	})
 }
@@ -210,4 +213,34 @@ func TestPrefixes(t *testing.T) {
 		id := map[bool]string{true: "VaultNotFound", false: "SessionNotStored"}[b.who.secrets == nil]
 		b.refuses(b.example5(nil), nil, id, `"NinjaOne"`)
 	})
+}
+
+// What the program writes to disk is this user's alone, and holds nothing in the clear.
+func TestFilesArePrivate(t *testing.T) {
+	b := keyringBox(t, plainName)
+	b.expired()
+	b.connects(b.example5(nil), nil)
+	seen := 0
+	err := filepath.WalkDir(b.home, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || path == b.home {
+			return err
+		}
+		info, err := entry.Info()
+		if err != nil || entry.IsDir() && !strings.Contains(path, "ninjaone-auth") {
+			return err
+		}
+		seen++
+		if info.Mode().Perm()&0o077 != 0 {
+			t.Errorf("%s has mode %s", path, info.Mode())
+		}
+		if entry.Type().IsRegular() && filepath.Base(path) != "passphrase" {
+			text, err := os.ReadFile(path)
+			b.searchForSecrets(path, string(text))
+			return err
+		}
+		return nil
+	})
+	if err != nil || seen < 4 {
+		t.Errorf("looked at %d files and directories, %v", seen, err)
+	}
 }
