@@ -51,7 +51,7 @@ func TestSignInWithABrowserHoldsNoLock(t *testing.T) {
 		b.expired()
 		signIn := b.start(request{Parameters: p, Caller: b.who})
 		time.Sleep(200 * time.Millisecond)
-		if o := b.connects(b.example5(nil), nil); strings.Contains(o.said("verbose"), "Waiting") || o.elapsed > time.Second {
+		if o := b.connects(b.example5(nil), nil); strings.Contains(o.said("verbose"), "Waiting") {
 			t.Errorf("a read waited for %s: %s", o.elapsed, o.said("verbose"))
 		}
 		o := signIn.wait()

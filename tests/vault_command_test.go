@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -196,4 +197,26 @@ func TestRemoveDuringARenewal(t *testing.T) {
 		t.Errorf("%s: %s", o.ID, o.Message)
 	}
 	b.refuses(b.example5(nil), nil, "VaultNotFound")
+}
+
+func TestTokenEndedDuringARenewal(t *testing.T) {
+	b := keyringBox(t, plainName)
+	b.expired()
+	if err := b.service.Fail(standin.Fault{Kind: standin.Slow, Delay: 400 * time.Millisecond, Times: 1}); err != nil {
+		t.Fatal(err)
+	}
+	command := b.command("token", "--vault", vaultName)
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	b.awaitRequest(1)
+	if err := command.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := command.Wait(); err != nil {
+		t.Error(err)
+	}
+	if string(b.get().Refresh) != b.service.CurrentRefreshToken(b.app.ClientID) {
+		t.Error("the vault does not hold the last refresh token")
+	}
 }

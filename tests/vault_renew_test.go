@@ -371,3 +371,40 @@ func TestSignInsThatMeet(t *testing.T) {
 		t.Errorf("a token of %s is stored with the client id %s", b.app.ClientID, o.Connection.ClientID)
 	}
 }
+
+// A session that example 4 has stored is written back by the module's renewals, with or without another runspace.
+func TestRenewalOfWrittenSession(t *testing.T) {
+	onBothKinds(t, plainName, func(t *testing.T, b *box) {
+		for _, more := range []parameters{nil, {"UseClientAuth": nil, "UseTokenAuth": true}} {
+			if more != nil {
+				more["RefreshToken"] = b.service.IssueRefreshToken(b.app.ClientID)
+			}
+			mine := b.connects(b.example4(more), nil).Session
+			o := b.connects(b.update(mine), &mine)
+			if b.get() != o.Authentication || o.Authentication.Access == mine.Authentication.Access {
+				t.Errorf("stored %+v\nwant %+v", b.get(), o.Authentication)
+			}
+		}
+	})
+}
+
+// Sessions of two prefixes do not wait for each other.
+func TestRenewalsOfTwoPrefixes(t *testing.T) {
+	onBothKinds(t, plainName, func(t *testing.T, b *box) {
+		b.expired()
+		b.name.Prefix = "Other"
+		b.expired()
+		if err := b.service.Fail(standin.Fault{Kind: standin.Slow, Delay: time.Second, Times: 1}); err != nil {
+			t.Fatal(err)
+		}
+		other := b.start(request{Parameters: b.example5(nil), Caller: b.who})
+		b.awaitRequest(1)
+		b.name = plainName
+		if o := b.connects(b.example5(nil), nil); strings.Contains(o.said("verbose"), "Waiting") {
+			t.Errorf("it waited for %s", o.elapsed)
+		}
+		if o := other.wait(); o.Type != "session" {
+			t.Errorf("%s: %s", o.ID, o.Message)
+		}
+	})
+}
