@@ -39,7 +39,7 @@ FUZZTIME ?= 10s
 fuzz:
 	@grep -rlE '^func Fuzz' --include='*_test.go' pkg | while read -r file; do \
 		for target in $$(sed -nE 's/^func (Fuzz[A-Za-z]+).*/\1/p' $$file); do \
-			go test ./$$(dirname $$file) -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) || exit 1; \
+			go test ./$$(dirname $$file) -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1x || exit 1; \
 		done; done
 
 # A folder for each platform: the program and the wrapper that finds it beside itself. Keychain needs a build on macOS.

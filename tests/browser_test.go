@@ -153,24 +153,32 @@ func (o *outcome) beyondTokenRequest(t testing.TB, asked, ended time.Time) time.
 	return ended.Sub(asked) - token
 }
 
-const mostBeyondTokenRequest = 100 * time.Millisecond
-
-func TestWebSignInIsFast(t *testing.T) {
-	m := newMachine(t)
-	var beyond []time.Duration
-	for range 5 {
-		s := m.signIn(standin.App{AutoConsent: true}, nil)
-		page, asked := s.visit()
-		o := s.succeeds()
-		beyond = append(beyond, o.beyondTokenRequest(t, asked, s.started.Add(o.elapsed)))
-		if !strings.Contains(page, "You are signed in") {
-			t.Errorf("page: %s", page)
+// BenchmarkWebSignIn measures what a person waits for after NinjaOne has sent the browser back.
+func BenchmarkWebSignIn(b *testing.B) {
+	m := newMachine(b)
+	for b.Loop() {
+		var beyond []float64
+		for range 9 {
+			s := m.signIn(standin.App{AutoConsent: true}, nil)
+			_, asked := s.visit()
+			o := s.succeeds()
+			beyond = append(beyond, 1000*o.beyondTokenRequest(b, asked, s.started.Add(o.elapsed)).Seconds())
 		}
+		b.ReportMetric(median(beyond), "ms-beyond-token-request")
 	}
-	slices.Sort(beyond)
-	t.Logf("beyond the token request: %s", beyond)
-	if beyond[len(beyond)/2] > mostBeyondTokenRequest {
-		t.Errorf("median of %s beyond the token request's own time", beyond)
+}
+
+// TestTheAnswerDoesNotWaitForTheBrowser would take the five seconds that the module sleeps.
+func TestTheAnswerDoesNotWaitForTheBrowser(t *testing.T) {
+	m := newMachine(t)
+	s := m.signIn(standin.App{AutoConsent: true}, nil)
+	page, asked := s.visit()
+	o := s.succeeds()
+	if beyond := o.beyondTokenRequest(t, asked, s.started.Add(o.elapsed)); beyond > 3*time.Second {
+		t.Errorf("%s beyond the token request's own time", beyond)
+	}
+	if !strings.Contains(page, "You are signed in") {
+		t.Errorf("page: %s", page)
 	}
 }
 
@@ -333,4 +341,10 @@ func TestTheBrowserInheritsNoPassphrase(t *testing.T) {
 	m.searchForSecrets("the browser's environment", string(environment))
 	c.stdin.Close()
 	c.wait()
+}
+
+func TestNobodySeesTheAddress(t *testing.T) {
+	m := newMachine(t)
+	o := m.call(request{Parameters: of(m.app(standin.App{}), parameters{"UseWebAuth": true, "Port": freePort(t)})})
+	o.hasFailed(t, "SignInNeedsUser", "no browser can be opened", "-UseClientAuth", "-UseTokenAuth")
 }

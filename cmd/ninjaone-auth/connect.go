@@ -27,7 +27,8 @@ func (connectCommand) Run(ctx context.Context, std standard, command *kong.Conte
 		return answer(conversation.Fail(failure.From(err)), errAnswered)
 	}
 	parameterSet, s, err := connect.Connect(ctx, request.Parameters, request.Session, connect.Caller{
-		Sink: conversation, Vaults: conversation.Vaults(), Interactive: request.Caller.IsInteractive(), KeepsTokens: true,
+		Sink: conversation, Vaults: conversation.Vaults(), KeepsTokens: true,
+		Interactive: request.Caller.IsInteractive(), Unseen: !request.Caller.Shows(),
 	})
 	if err != nil {
 		return answer(conversation.Fail(failure.From(err)), errAnswered)

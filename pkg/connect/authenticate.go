@@ -25,7 +25,7 @@ func (c *call) authenticate(ctx context.Context) (session.Authentication, error)
 	}
 	authentication, err := c.flows.AuthorizationCode(ctx, flows.AuthorizationCode{
 		Scopes: c.target.Connection.Scopes(), RedirectURI: c.target.Connection.RedirectURI,
-		Port: c.target.Connection.AuthListenerPort, Interactive: c.Interactive,
+		Port: c.target.Connection.AuthListenerPort, Interactive: c.Interactive, Unseen: c.Unseen,
 	})
 	if err == nil && authentication.Refresh == "" && c.target.Connection.AuthMode == session.ModeToken {
 		report.Warningf(c.Sink, "NinjaOne gave no refresh token although offline_access was asked for: the session ends with its access token. "+

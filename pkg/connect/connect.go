@@ -18,6 +18,7 @@ type Caller struct {
 	Sink        report.Sink
 	Vaults      vault.Asker // nil: has none
 	Interactive bool        // someone is there to sign in
+	Unseen      bool        // nobody sees what Sink gets
 	KeepsTokens bool        // in $Script:NRAPIAuthenticationInformation; else only the access token is of use to it
 }
 

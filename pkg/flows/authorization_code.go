@@ -25,6 +25,7 @@ type AuthorizationCode struct {
 	RedirectURI string        // as registered, to the letter
 	Port        int           // of this machine's loopback interface, where the redirect arrives
 	Interactive bool          // someone is there to sign in
+	Unseen      bool          // nobody sees what is reported, so that only an opened browser shows the address
 	Timeout     time.Duration // of the wait for the browser; 0: NINJAONE_AUTH_SIGNIN_TIMEOUT, else 5 minutes
 }
 
@@ -36,7 +37,10 @@ type AuthorizationCode struct {
 // AuthorizationFailed, IssuerMismatch, Interrupted, and those of the token request.
 func (c *Client) AuthorizationCode(ctx context.Context, request AuthorizationCode) (session.Authentication, error) {
 	if !request.Interactive {
-		return session.Authentication{}, c.needsUser()
+		return session.Authentication{}, c.needsUser("this PowerShell is not interactive")
+	}
+	if reachable, because := browser.Environment(os.Environ()).Reachable(); request.Unseen && !reachable {
+		return session.Authentication{}, c.needsUser("no browser can be opened, because " + because + ", and the caller does not show the address")
 	}
 	timeout, err := signInTimeout(request.Timeout)
 	if err != nil {

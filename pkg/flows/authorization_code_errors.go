@@ -9,10 +9,10 @@ import (
 	"ninjaone-auth/pkg/failure"
 )
 
-func (c *Client) needsUser() *failure.Error {
+func (c *Client) needsUser(because string) *failure.Error {
 	return &failure.Error{
 		ID: "SignInNeedsUser", Category: failure.InvalidOperation, Target: c.App.BaseURL,
-		Message: "-UseWebAuth needs someone who signs in with a browser, and this PowerShell is not interactive; nothing was opened.",
+		Message: fmt.Sprintf("-UseWebAuth needs someone who signs in with a browser, and %s; nothing was opened.", because),
 		Recommendation: "Use -UseClientAuth, or -UseTokenAuth with a refresh token, in scripts and scheduled jobs; " +
 			"or run Connect-NinjaOne -UseWebAuth in an interactive PowerShell.",
 	}

@@ -114,7 +114,8 @@ func toURI(p Parameter, value json.RawMessage) (string, error) {
 	}
 	address, err := url.Parse(s)
 	if err != nil {
-		return "", transformation(p, fmt.Sprintf("Cannot convert value \"%s\" to type \"System.Uri\". Error: \"Invalid URI.\"", shown(p, s)))
+		withoutUser := s[strings.LastIndex(s, "@")+1:]
+		return "", transformation(p, fmt.Sprintf("Cannot convert value \"%s\" to type \"System.Uri\". Error: \"Invalid URI.\"", shown(p, withoutUser)))
 	}
 	scheme := strings.ToLower(address.Scheme)
 	port := address.Port()

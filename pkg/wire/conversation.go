@@ -119,7 +119,7 @@ func (c *Conversation) listen(lines *bufio.Reader) {
 
 // Write tells the caller something, if it wants to know.
 func (c *Conversation) Write(stream report.Stream, message string) {
-	if stream == report.WarningStream && len(c.caller.Streams) == 0 {
+	if stream == report.WarningStream && !c.caller.Shows() {
 		c.writing.Lock()
 		defer c.writing.Unlock()
 		c.warnings = append(c.warnings, message)
@@ -136,7 +136,7 @@ func (c *Conversation) Write(stream report.Stream, message string) {
 
 // Progress shows progress to a caller that shows messages to a person.
 func (c *Conversation) Progress(p report.Progress) {
-	if len(c.caller.Streams) > 0 && c.caller.IsInteractive() {
+	if c.caller.Shows() && c.caller.IsInteractive() {
 		c.send(struct {
 			Type string `json:"type"`
 			report.Progress

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 
 	"ninjaone-auth/pkg/failure"
@@ -38,6 +39,9 @@ func (c Caller) converses() bool { return len(c.Streams) > 0 || c.Vaults }
 
 // IsInteractive tells whether someone is there to sign in: unless the caller denies it.
 func (c Caller) IsInteractive() bool { return c.Interactive == nil || *c.Interactive }
+
+// Shows tells whether the caller shows messages to anyone.
+func (c Caller) Shows() bool { return len(c.Streams) > 0 }
 
 // wants follows the caller's list; one that shows any stream gets warnings and information too, as it needs to read them.
 func (c Caller) wants(stream report.Stream) bool {
@@ -133,8 +137,8 @@ func decodeArguments(raw json.RawMessage) ([]paramsets.Argument, error) {
 	return arguments, nil
 }
 
-// decodeSession reads what PowerShell makes of the two hashtables: switches may be objects, and an Expires that is not
-// ISO 8601 counts as expired. A session without a connection is none.
+// decodeSession reads what PowerShell makes of the two hashtables: switches may be objects, what was read from a vault may
+// be strings, and an Expires that is not ISO 8601 counts as expired. A session without a connection is none.
 func decodeSession(raw json.RawMessage) (*session.Session, error) {
 	var present struct {
 		Connection     map[string]json.RawMessage `json:"connection"`
@@ -147,10 +151,7 @@ func decodeSession(raw json.RawMessage) (*session.Session, error) {
 		return nil, err
 	}
 	for name, value := range present.Connection {
-		var flag struct{ IsPresent *bool }
-		if json.Unmarshal(value, &flag) == nil && flag.IsPresent != nil {
-			present.Connection[name] = json.RawMessage(fmt.Sprint(*flag.IsPresent))
-		}
+		present.Connection[name] = plain(name, value)
 	}
 	expires := session.Authentication{}.Expires
 	if json.Unmarshal(present.Authentication["Expires"], &expires) != nil {
@@ -162,4 +163,24 @@ func decodeSession(raw json.RawMessage) (*session.Session, error) {
 	}
 	s := &session.Session{}
 	return s, json.Unmarshal(plain, s)
+}
+
+// plain is the value of a connection's switch or port as its type wants it.
+func plain(name string, value json.RawMessage) json.RawMessage {
+	var object struct{ IsPresent *bool }
+	if json.Unmarshal(value, &object) == nil && object.IsPresent != nil {
+		return json.RawMessage(strconv.FormatBool(*object.IsPresent))
+	}
+	var text string
+	if json.Unmarshal(value, &text) != nil {
+		return value
+	}
+	switch name {
+	case "UseSecretManagement", "WriteToSecretVault", "ReadFromSecretVault", "ParseDateTimes":
+		return json.RawMessage(strconv.FormatBool(strings.EqualFold(text, "True")))
+	case "AuthListenerPort":
+		port, _ := strconv.Atoi(text)
+		return json.RawMessage(strconv.Itoa(port))
+	}
+	return value
 }

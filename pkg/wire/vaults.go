@@ -65,6 +65,10 @@ func (c *Conversation) SetSecrets(ctx context.Context, name string, secrets []va
 func (c *Conversation) ask(ctx context.Context, name string, question any) (*reply, error) {
 	c.asking.Lock()
 	defer c.asking.Unlock()
+	select {
+	case <-c.replies: // said before it was asked
+	default:
+	}
 	if err := c.send(question); err != nil {
 		return nil, failure.Interrupted(err)
 	}
