@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -270,4 +271,11 @@ func TestTimeLimits(t *testing.T) {
 			t.Errorf("%s after %s and %d requests", l.id, o.elapsed, len(l.m.tokenRequests()))
 		}
 	}
+}
+
+// TestRootsBesideTheNamedFile has the service's root in the system's directory only, and another in SSL_CERT_FILE.
+func TestRootsBesideTheNamedFile(t *testing.T) {
+	m, other := newMachine(t), newMachine(t)
+	m.env = []string{"SSL_CERT_FILE=" + other.service.CertFile(), "SSL_CERT_DIR=" + filepath.Dir(m.service.CertFile())}
+	m.connect(of(m.app(standin.App{}), parameters{"UseClientAuth": true}))
 }

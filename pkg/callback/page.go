@@ -8,6 +8,7 @@ import (
 	"html/template"
 	"net/http"
 	"strconv"
+	"sync"
 )
 
 // Page is what the browser shows. No field holds a secret; they may hold text that came from outside.
@@ -29,13 +30,13 @@ func (p Page) status() int {
 //go:embed page.html
 var source string
 
-var page = template.Must(template.New("page").Parse(source))
+var page = sync.OnceValue(func() *template.Template { return template.Must(template.New("page").Parse(source)) })
 
 // write sends the page in full to the network, within two seconds.
 func write(w http.ResponseWriter, status int, p Page) {
 	nonce := rand.Text()
 	var body bytes.Buffer
-	if err := page.Execute(&body, struct {
+	if err := page().Execute(&body, struct {
 		Page
 		Nonce string
 	}{p, nonce}); err != nil {

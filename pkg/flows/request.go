@@ -24,10 +24,15 @@ const (
 func (c *Client) token(ctx context.Context, g grant) (session.Authentication, error) {
 	deadline, cancel := context.WithTimeout(ctx, longestInAll)
 	defer cancel()
-	transport := newTransport()
-	defer transport.CloseIdleConnections()
+	roots := namedRoots()
+	transport := newTransport(roots)
 	authentication, err := backoff.Retry(deadline, func() (session.Authentication, error) {
-		return c.try(deadline, transport, g)
+		authentication, err := c.try(deadline, transport, g)
+		if roots != nil && certificateProblem(err) {
+			roots, transport = nil, newTransport(nil)
+			return c.try(deadline, transport, g)
+		}
+		return authentication, err
 	}, backoff.WithMaxTries(mostTries), backoff.WithMaxElapsedTime(longestInAll),
 		backoff.WithNotify(func(err error, wait time.Duration) {
 			report.Verbosef(c.sink, "%s Trying again in %s.", failure.From(err).Message, wait.Round(time.Millisecond))
@@ -45,7 +50,7 @@ func (c *Client) token(ctx context.Context, g grant) (session.Authentication, er
 }
 
 // try makes one request. Its error is a failure, marked as permanent unless the request may be repeated.
-func (c *Client) try(ctx context.Context, transport roundTripper, g grant) (session.Authentication, error) {
+func (c *Client) try(ctx context.Context, transport http.RoundTripper, g grant) (session.Authentication, error) {
 	report.Verbosef(c.sink, "Requesting a token from %s (%s).", c.tokenURL(), g.kind)
 	a := &attempt{base: transport, connecting: ctx}
 	underWay := ctx

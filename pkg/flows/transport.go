@@ -32,17 +32,15 @@ type proxyRefused struct{ status int }
 
 func (p *proxyRefused) Error() string { return fmt.Sprintf("the proxy answered %d", p.status) }
 
-type roundTripper interface {
-	http.RoundTripper
-	CloseIdleConnections()
-}
-
-// newTransport takes the environment's proxy and the system's roots.
-func newTransport() roundTripper {
-	go x509.SystemCertPool() // reads the roots once, while the connection is being made
+// newTransport takes the environment's proxy and trusts the roots, nil being all of the system's.
+func newTransport(roots *x509.CertPool) http.RoundTripper {
+	if roots == nil {
+		go x509.SystemCertPool() // reads them once, while the connection is being made
+	}
 	return &http.Transport{
-		Proxy:           http.ProxyFromEnvironment,
-		TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12},
+		Proxy:             http.ProxyFromEnvironment,
+		TLSClientConfig:   &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots},
+		DisableKeepAlives: true,
 		OnProxyConnectResponse: func(_ context.Context, _ *url.URL, _ *http.Request, answer *http.Response) error {
 			if answer.StatusCode != http.StatusOK {
 				return &proxyRefused{answer.StatusCode}
@@ -54,7 +52,7 @@ func newTransport() roundTripper {
 
 // attempt is one request: it notes whether a connection was made (before that nothing was sent) and what came back.
 type attempt struct {
-	base roundTripper
+	base http.RoundTripper
 	// connecting ends the attempt to connect, through the proxy and with TLS; a request that is under way goes on.
 	connecting context.Context
 	connected  atomic.Bool
