@@ -162,6 +162,7 @@ function Connect-NinjaOne {
         }
     }
     end {
+        Set-StrictMode -Off
         $ErrorActionPreference = 'Stop'
         $WhatIfPreference = $false
         $ConfirmPreference = 'None'
@@ -195,55 +196,10 @@ function Connect-NinjaOne {
             Stop-Connect ProgramNotFound ObjectNotFound "The program $name is not where Connect-NinjaOne looks for it: $($places -join ', ')." 'Put it there, or set $env:NINJAONE_AUTH_PATH to its path.' $name
         }
 
-        # The engine's cmdlets for JSON cost the first connect the loading of their module, and those of PowerShell 7
-        # make dates of strings that look like them. So both directions are done here, in pure ASCII.
-        function ConvertTo-Line ($Value) {
-            if ($null -eq $Value) { return 'null' }
-            if ($Value -is [switch] -or $Value -is [bool]) { if ($Value) { return 'true' } else { return 'false' } }
-            if ($Value -is [int]) { return "$Value" }
-            if ($Value -is [System.Collections.IDictionary]) { return '{' + (@(foreach ($key in $Value.Keys) { (ConvertTo-Line $key) + ':' + (ConvertTo-Line $Value[$key]) }) -join ',') + '}' }
-            if ($Value -is [array]) { return '[' + (@(foreach ($item in $Value) { ConvertTo-Line $item }) -join ',') + ']' }
-            if ($Value -isnot [string]) {
-                if ($Value -is [datetime]) { $Value = $Value.ToUniversalTime().ToString('o') }
-                elseif ($Value -is [uri] -or $Value.PSObject.Properties['OriginalString']) { $Value = $Value.OriginalString }
-            }
-            if ("$Value" -match '["\\]|[^ -~]') { $Value = [regex]::Replace("$Value", '["\\]|[^ -~]', { '\u{0:x4}' -f [int] [char] $args[0].Value }) }
-            '"' + $Value + '"'
-        }
-
-        function ConvertFrom-Line ($Line) {
-            $tokens = [System.Collections.Queue]::new(@($Line -split '\s*([][{}:,]|"[^"\\]*(?:\\.[^"\\]*)*")\s*' -ne ''))
-            Read-Value
-            if ($tokens.Count) { throw 'There is more than one value.' }
-        }
-
-        function Read-Value {
-            $token = $tokens.Dequeue()
-            if ($token[0] -eq '"') {
-                $text = $token.Substring(1, $token.Length - 2)
-                if ($text -match '\\') { return [regex]::Unescape($text) } else { return $text }
-            }
-            if ($token -eq '{') {
-                $table = @{}
-                while ($tokens.Peek() -ne '}') {
-                    $name = $tokens.Dequeue()
-                    if ($tokens.Dequeue() -ne ':') { throw 'A colon is missing.' }
-                    $table[$name -replace '^"|"$'] = Read-Value
-                    if ($tokens.Peek() -eq ',') { $null = $tokens.Dequeue() }
-                }
-                $null = $tokens.Dequeue()
-                return $table
-            }
-            if ($token -eq '[') {
-                $list = @(while ($tokens.Peek() -ne ']') { Read-Value; if ($tokens.Peek() -eq ',') { $null = $tokens.Dequeue() } })
-                $null = $tokens.Dequeue()
-                return , $list
-            }
-            switch -Regex ($token) { '^true$' { $true } '^false$' { $false } '^null$' { $null } '^-?\d{1,9}$' { [int] $token } default { [double] $token } }
-        }
-
         function Send-Line ($Value) {
-            $bytes = [byte[]] [char[]] ((ConvertTo-Line $Value) + "`n")
+            $json = ConvertTo-Json $Value -Depth 4 -Compress -WarningAction Ignore
+            if ($json -match '[^ -~]') { $json = [regex]::Replace($json, '[^ -~]', { '\u{0:x4}' -f [int] [char] $args[0].Value }) }
+            $bytes = [Text.Encoding]::ASCII.GetBytes("$json`n")
             try {
                 $stream = $process.StandardInput.BaseStream
                 $stream.Write($bytes, 0, $bytes.Length)
@@ -253,18 +209,31 @@ function Connect-NinjaOne {
             }
         }
 
-        # Returns the program's next line as a table; nothing at the end of its output, or after the deadline.
+        # Returns the program's next line as an object; nothing at the end of its output, or after the deadline.
         function Receive-Line ([datetime] $Deadline = [datetime]::MaxValue) {
-            while (-not $output['Reading'].Wait(50)) {
-                if (-not $output['Errors']) { $output['Errors'] = $process.StandardError.ReadToEndAsync() }
-                if ([datetime]::UtcNow -gt $Deadline -or ($process.HasExited -and -not $output['Reading'].Wait(500))) { return }
+            while (-not $output.Reading.Wait(50)) {
+                if (-not $output.Errors) { $output.Errors = $process.StandardError.ReadToEndAsync() }
+                if ([datetime]::UtcNow -gt $Deadline -or ($process.HasExited -and -not $output.Reading.Wait(500))) { return }
             }
-            $line = $output['Reading'].Result
+            $line = $output.Reading.Result
             if ($null -eq $line) { return }
-            $output['Reading'] = $process.StandardOutput.ReadLineAsync()
-            $message = try { ConvertFrom-Line $line } catch { $null }
-            if ($message -isnot [hashtable]) { Stop-Program "$program printed a line that is not of the protocol." }
+            $output.Reading = $process.StandardOutput.ReadLineAsync()
+            $message = try { ConvertFrom-Json $line } catch { $null }
+            if (-not $message.type) { Stop-Program "$program printed a line that is not of the protocol." }
             $message
+        }
+
+        # ConvertFrom-Json of PowerShell 7 makes a DateTime of a text that looks like one: this is the text again.
+        function ConvertTo-Text ($Value) {
+            if ($Value -is [datetime]) { $Value.ToString('yyyy-MM-ddTHH:mm:ss.FFFFFFFK', [cultureinfo]::InvariantCulture) } else { $Value }
+        }
+
+        function ConvertTo-Table ($Object) {
+            $table = @{}
+            foreach ($property in $Object.PSObject.Properties) {
+                $table[$property.Name] = if ($property.Value -is [datetime]) { ConvertTo-Text $property.Value } else { $property.Value }
+            }
+            $table
         }
 
         # Three tries, because the file of a SecretStore is locked while another process writes to it.
@@ -288,14 +257,14 @@ function Connect-NinjaOne {
             $stored = 0
             $value = $null
             try {
-                foreach ($name in $Request['names']) {
-                    $secret = Invoke-Patiently { & $module\Get-Secret -Vault $Request['vault'] -Name $name -AsPlainText -ErrorAction Stop }
+                foreach ($name in $Request.names) {
+                    $secret = Invoke-Patiently { & $module\Get-Secret -Vault $Request.vault -Name $name -AsPlainText -ErrorAction Stop }
                     if ($secret -is [string]) { $found[$name] = "$secret" }
                 }
-                foreach ($secret in $Request['secrets']) {
-                    $name = $secret['name']
-                    $value = $secret['value']
-                    Invoke-Patiently { & $module\Set-Secret -Vault $Request['vault'] -Name $name -Secret $value -ErrorAction Stop }
+                foreach ($secret in $Request.secrets) {
+                    $name = $secret.name
+                    $value = ConvertTo-Text $secret.value
+                    Invoke-Patiently { & $module\Set-Secret -Vault $Request.vault -Name $name -Secret $value -ErrorAction Stop }
                     $stored++
                 }
             } catch {
@@ -303,7 +272,7 @@ function Connect-NinjaOne {
                 $message = if ($value) { $_.Exception.Message.Replace($value, '***') } else { $_.Exception.Message }
                 return @{ error = @{ id = $id; name = $name; message = $message } }
             }
-            if ($Request['type'] -eq 'setSecrets') { @{ stored = $stored } } else { @{ secrets = $found } }
+            if ($Request.type -eq 'setSecrets') { @{ stored = $stored } } else { @{ secrets = $found } }
         }
 
         function Write-Message ($Stream, $Message) {
@@ -316,27 +285,11 @@ function Connect-NinjaOne {
         }
 
         function Show-Progress ($Progress) {
-            if ($Progress['completed']) { Write-Progress -Activity $Progress['activity'] -Completed }
-            else { Write-Progress -Activity $Progress['activity'] -Status "$($Progress['status']) " -PercentComplete $Progress['percent'] }
+            if ($Progress.completed) { Write-Progress -Activity $Progress.activity -Completed }
+            else { Write-Progress -Activity $Progress.activity -Status "$($Progress.status) " -PercentComplete $Progress.percent }
         }
 
-        $given = @{}
-        $common = [string[]] [System.Management.Automation.Cmdlet]::CommonParameters
-        foreach ($name in $PSBoundParameters.Keys) { if ($name -notin $common) { $given[$name] = $PSBoundParameters[$name] } }
-        $streams = @(
-            'warning', 'information'
-            if ($VerbosePreference -notin 'SilentlyContinue', 'Ignore') { 'verbose' }
-            if ($DebugPreference -notin 'SilentlyContinue', 'Ignore') { 'debug' }
-        )
-        $interactive = [Environment]::UserInteractive -and -not ([Environment]::GetCommandLineArgs() -match '^[-/]noni')
-        $request = @{ version = 1; parameters = $given; caller = @{ streams = $streams; vaults = $true; interactive = $interactive } }
         $variables = $ExecutionContext.SessionState.PSVariable
-        $connection = $variables.GetValue('Script:NRAPIConnectionInformation')
-        $authentication = $variables.GetValue('Script:NRAPIAuthenticationInformation')
-        if ($connection -is [hashtable] -and $authentication -is [hashtable] -and $authentication['Expires'] -is [datetime]) {
-            $request['session'] = @{ connection = $connection; authentication = $authentication }
-        }
-
         $program = Find-Program
         $start = [System.Diagnostics.ProcessStartInfo] @{
             FileName = $program; Arguments = 'connect'; UseShellExecute = $false; CreateNoWindow = $true
@@ -346,18 +299,40 @@ function Connect-NinjaOne {
         $process = $null
         try {
             try { $process = [System.Diagnostics.Process]::Start($start) } catch { Stop-Program "$program does not start: $($_.Exception.GetBaseException().Message)" }
+            $given = @{}
+            foreach ($name in $PSBoundParameters.Keys) {
+                $value = $PSBoundParameters[$name]
+                if ($name -notin [System.Management.Automation.Cmdlet]::CommonParameters) { $given[$name] = if ($value -is [switch]) { [bool] $value } else { $value } }
+            }
+            if ($RedirectURL) { $given.RedirectURL = $RedirectURL.OriginalString }
+            $streams = @(
+                'warning', 'information'
+                if ($VerbosePreference -notin 'SilentlyContinue', 'Ignore') { 'verbose' }
+                if ($DebugPreference -notin 'SilentlyContinue', 'Ignore') { 'debug' }
+            )
+            $interactive = [Environment]::UserInteractive -and [Environment]::CommandLine -notmatch '\s[-/]noni'
+            $request = @{ version = 1; parameters = $given; caller = @{ streams = $streams; vaults = $true; interactive = $interactive } }
+            $connection = $variables.GetValue('Script:NRAPIConnectionInformation')
+            $authentication = $variables.GetValue('Script:NRAPIAuthenticationInformation')
+            if ($connection -is [hashtable] -and $authentication -is [hashtable] -and $authentication.Expires -is [datetime]) {
+                $connection = $connection.Clone()
+                $authentication = $authentication.Clone()
+                $connection.RedirectURI = if ($connection.RedirectURI.OriginalString) { $connection.RedirectURI.OriginalString } else { "$($connection.RedirectURI)" }
+                $authentication.Expires = $authentication.Expires.ToUniversalTime().ToString('o')
+                $request.session = @{ connection = $connection; authentication = $authentication }
+            }
             Send-Line $request
             $output = @{ Reading = $process.StandardOutput.ReadLineAsync(); Errors = $null }
             while (-not $answer) {
                 $message = Receive-Line
                 if (-not $message) {
-                    if (-not $output['Errors']) { $output['Errors'] = $process.StandardError.ReadToEndAsync() }
-                    $reason = if ($output['Errors'].Wait(1000)) { @($output['Errors'].Result -split '\r?\n')[0] }
+                    if (-not $output.Errors) { $output.Errors = $process.StandardError.ReadToEndAsync() }
+                    $reason = if ($output.Errors.Wait(1000)) { @($output.Errors.Result -split '\r?\n')[0] }
                     Stop-Program "$program ended without an answer. $reason".Trim()
                 }
-                $type = $message['type']
+                $type = $message.type
                 if ($type -in 'session', 'error') { $answer = $message; break }
-                if ($type -eq 'write') { Write-Message $message['stream'] $message['message'] }
+                if ($type -eq 'write') { Write-Message $message.stream $message.message }
                 elseif ($type -eq 'progress') { Show-Progress $message }
                 elseif ($type -in 'getSecrets', 'setSecrets') { Send-Line (Use-Vault $message) }
                 else { Stop-Program "$program printed a line of a type that this Connect-NinjaOne does not know." }
@@ -370,7 +345,7 @@ function Connect-NinjaOne {
                         # A program whose caller has gone ends at once, unless it is renewing a token: killed then, it would lose
                         # the only copy. So it is awaited for as long as a request may take, and its new token is stored.
                         $deadline = [datetime]::UtcNow.AddSeconds($(if ($UseClientAuth -or $UseWebAuth) { 2 } else { 35 }))
-                        while ([datetime]::UtcNow -lt $deadline -and ($message = Receive-Line $deadline)) { if ($message['type'] -eq 'setSecrets') { $null = Use-Vault $message } }
+                        while ([datetime]::UtcNow -lt $deadline -and ($message = Receive-Line $deadline)) { if ($message.type -eq 'setSecrets') { $null = Use-Vault $message } }
                     }
                 } catch {
                     $null = 'What ended the conversation is being thrown already.'
@@ -381,18 +356,19 @@ function Connect-NinjaOne {
             }
         }
 
-        if ($answer['type'] -eq 'error') {
-            $category = $answer['category'] -as [System.Management.Automation.ErrorCategory]
-            Stop-Connect $answer['id'] $(if ($category) { $category } else { 'NotSpecified' }) $answer['message'] $answer['recommendation'] $answer['target']
+        if ($answer.type -eq 'error') {
+            $category = $answer.category -as [System.Management.Automation.ErrorCategory]
+            Stop-Connect $answer.id $(if ($category) { $category } else { 'NotSpecified' }) $answer.message $answer.recommendation $answer.target
         }
         try {
-            $connection = $answer['connection']
-            $authentication = $answer['authentication']
-            if (-not $authentication['Access']) { throw 'There is no access token.' }
-            $uri = $connection['RedirectURI']
-            $connection['RedirectURI'] = [UriBuilder]::new($uri)
-            $authentication['Expires'] = [datetime] $authentication['Expires']
-            if ("$($connection['RedirectURI'])" -ne $uri) { $connection['RedirectURI'].PSObject.Properties.Add([psnoteproperty]::new('OriginalString', $uri)) }
+            $connection = ConvertTo-Table $answer.connection
+            $authentication = ConvertTo-Table $answer.authentication
+            if (-not $authentication.Access) { throw 'There is no access token.' }
+            $connection.AuthListenerPort = [int] $connection.AuthListenerPort
+            $uri = $connection.RedirectURI
+            $connection.RedirectURI = [UriBuilder] $uri
+            if ("$($connection.RedirectURI)" -ne $uri) { Add-Member -InputObject $connection.RedirectURI -NotePropertyName OriginalString -NotePropertyValue $uri }
+            $authentication.Expires = ([datetime] $authentication.Expires).ToLocalTime()
         } catch {
             Stop-Program "$program printed a session that lacks what it must hold."
         }
@@ -402,11 +378,11 @@ function Connect-NinjaOne {
             $Script:NRAPIAuthenticationInformation = $authentication
             $variables.Get('Script:NRAPIConnectionInformation').Visibility = 'Private'
             $variables.Get('Script:NRAPIAuthenticationInformation').Visibility = 'Private'
-            if ($connection['ParseDateTimes']) { $Script:ParseDateTimes = $true }
+            if ($connection.ParseDateTimes) { $Script:ParseDateTimes = $true }
         }
         if ($ShowTokens) {
             '================ Auth Tokens ================'
-            [pscustomobject] @{ Type = $authentication['Type']; Access = $authentication['Access']; Expires = $authentication['Expires']; Refresh = $authentication['Refresh'] }
+            [pscustomobject] @{ Type = $authentication.Type; Access = $authentication.Access; Expires = $authentication.Expires; Refresh = $authentication.Refresh }
             'Store these tokens in a safe place: whoever has them can use your NinjaOne instance.'
         }
     }

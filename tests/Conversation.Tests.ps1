@@ -74,13 +74,13 @@ Describe 'The request' {
         Set-Program (Get-PrintCommand (Get-SessionLine @{ VaultName = 'v'; RedirectURI = 'https://redirect.example.uk/auth'; UseSecretManagement = $true; ParseDateTimes = $true } @{ Refresh = 'refresh-0' }))
         Connect-NinjaOne @given
         Connect-NinjaOne -Instance eu -ClientId id -ClientSecret client-secret-0 -ShowTokens:$null -UseTokenAuth -RefreshToken refresh-0
-        $session = (Get-Content -Raw "$path.request" | ConvertFrom-Json -DateKind String).session
+        $session = (Get-Content -Raw "$path.request" | ConvertFrom-Json).session
         $session.connection.RedirectURI | Should -BeExactly 'https://redirect.example.uk/auth'
         $session.connection.AuthListenerPort | Should -Be 9090
         $session.connection.VaultName | Should -BeExactly 'v'
         $session.connection.UseSecretManagement | Should -BeExactly $true
         $session.connection.ParseDateTimes | Should -BeExactly $true
-        $session.authentication.Expires | Should -BeExactly '2026-11-24T08:00:00.5000000Z'
+        $session.authentication.Expires.ToString('o') | Should -BeExactly '2026-11-24T08:00:00.5000000Z'
         $session.authentication.Refresh | Should -BeExactly 'refresh-0'
     }
 
@@ -88,11 +88,11 @@ Describe 'The request' {
         $Script:NRAPIConnectionInformation = @{ Instance = 'eu'; ClientId = 'id'; RedirectURI = [UriBuilder] 'http://localhost:9090'; UseSecretManagement = [switch] $true; ReadFromSecretVault = [switch] $false }
         $Script:NRAPIAuthenticationInformation = @{ Access = 'a'; Expires = [datetime]::new(2026, 11, 24, 8, 0, 0, [DateTimeKind]::Utc).ToLocalTime() }
         Connect-NinjaOne @given
-        $session = (Get-Content -Raw "$path.request" | ConvertFrom-Json -DateKind String).session
+        $session = (Get-Content -Raw "$path.request" | ConvertFrom-Json).session
         $session.connection.RedirectURI | Should -BeExactly 'http://localhost:9090/'
-        $session.connection.UseSecretManagement | Should -BeExactly $true
-        $session.connection.ReadFromSecretVault | Should -BeExactly $false
-        $session.authentication.Expires | Should -BeExactly '2026-11-24T08:00:00.0000000Z'
+        $session.connection.UseSecretManagement.IsPresent | Should -BeExactly $true
+        $session.connection.ReadFromSecretVault.IsPresent | Should -BeExactly $false
+        $session.authentication.Expires.ToString('o') | Should -BeExactly '2026-11-24T08:00:00.0000000Z'
     }
 
     It 'leaves a session out that is not usable: <name>' -ForEach @(
@@ -355,7 +355,7 @@ Describe 'A failure' {
         @{ name = 'an empty line'; script = 'echo'; says = 'not of the protocol' }
         @{ name = 'bytes'; script = 'printf "\377\376\000\001\n"'; says = 'not of the protocol' }
         @{ name = 'an unknown type'; script = 'echo "{\"type\":\"dance\"}"; cat > /dev/null'; says = 'does not know' }
-        @{ name = 'no type'; script = 'echo "{}"; cat > /dev/null'; says = 'does not know' }
+        @{ name = 'no type'; script = 'echo "{}"; cat > /dev/null'; says = 'not of the protocol' }
         @{ name = 'a session without a token'; script = 'echo "{\"type\":\"session\",\"connection\":{},\"authentication\":{}}"'; says = 'lacks' }
         @{ name = 'a session with an empty token'; script = 'echo "{\"type\":\"session\",\"connection\":{\"RedirectURI\":\"http://localhost/\"},\"authentication\":{\"Access\":\"\",\"Expires\":\"2026-11-24T08:00:00Z\"}}"'; says = 'lacks' }
         @{ name = 'a session without anything'; script = 'echo "{\"type\":\"session\"}"'; says = 'lacks' }
@@ -434,7 +434,7 @@ Describe 'A SecretManagement vault' {
         $store = Join-Path $TestDrive 'secrets'
         $env:SECRETMANAGEMENT_STANDIN_HOME = $store
         Register-SecretVault -Name TestVault -ModuleName Microsoft.PowerShell.SecretStore
-        function Get-Reply { [IO.File]::ReadAllText("$path.reply") | ConvertFrom-Json -DateKind String }
+        function Get-Reply { [IO.File]::ReadAllText("$path.reply") | ConvertFrom-Json }
         function Set-Asking ([string] $Question) {
             Set-Program "$(Get-PrintCommand $Question)
                 IFS= read -r reply; printf '%s\n' `"`$reply`" > '$path.reply'
@@ -478,7 +478,7 @@ Describe 'A SecretManagement vault' {
 
     It 'is VaultNotFound without the module' {
         Set-Asking '{"type":"getSecrets","vault":"TestVault","names":["One"]}'
-        $output = Invoke-Shell "Remove-Module Microsoft.PowerShell.SecretManagement -ErrorAction Ignore; `$PSModuleAutoLoadingPreference = 'None'
+        $output = Invoke-Shell "Remove-Module Microsoft.PowerShell.SecretManagement -ErrorAction Ignore; Import-Module Microsoft.PowerShell.Utility; `$PSModuleAutoLoadingPreference = 'None'
             Connect-NinjaOne -Instance eu -ClientId a -ClientSecret b -UseClientAuth" '-NonInteractive' @{ NINJAONE_AUTH_PATH = $path }
         $output.Trim() | Should -BeNullOrEmpty
         (Get-Reply).error.id | Should -BeExactly 'VaultNotFound'
