@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"ninjaone-auth/pkg/session"
 	"ninjaone-auth/tests/standin"
 )
 
@@ -62,6 +63,24 @@ func TestSecretManagementDown(t *testing.T) {
 		b.refuses(p, nil, "VaultFailed", vaultName, "The store is locked", "Unlock-SecretVault")
 	}
 	b.asked()
+}
+
+// A renewal that uses up no refresh token goes on without a vault that has locked itself meanwhile; one that would waits
+// for the vault.
+func TestRenewalWhileSecretManagementIsDown(t *testing.T) {
+	b := secretManagementBox(t, plainName)
+	s := b.expired()
+	b.who.secrets.down = true
+	b.refuses(b.update(s), &s, "VaultFailed", "The store is locked")
+	b.asked()
+	s.Connection.AuthMode, s.Connection.AuthScopes, s.Authentication.Refresh = session.ModeClientCredentials, "monitoring", ""
+	o := b.connects(b.update(s), &s)
+	if warning := o.said("warning"); !strings.Contains(warning, "without being stored") || !strings.Contains(warning, "The store is locked") {
+		t.Errorf("warnings %q", warning)
+	}
+	if o.Connection != s.Connection {
+		t.Errorf("the settings changed: %+v", o.Connection)
+	}
 }
 
 func TestFullDisk(t *testing.T) {

@@ -100,6 +100,11 @@ func (c *call) openVault(ctx context.Context) error {
 	}
 	name := vault.Name{Vault: string(settings.VaultName), Prefix: settings.SecretPrefix}
 	store, err := vault.ForWriting(ctx, name, c.Vaults, c.Sink)
+	if err != nil && ctx.Err() == nil && c.present != nil && c.flow == paramsets.ClientCredentials {
+		failed := failure.From(err)
+		report.Warningf(c.Sink, "The session is renewed without being stored. %s %s", failed.Message, failed.Recommendation)
+		return nil
+	}
 	c.store = store
 	return err
 }
@@ -130,6 +135,13 @@ func (c *call) signInThenStore(ctx context.Context) (session.Session, error) {
 
 // storeUnderLock holds the lock over reading, renewing and writing, so that a rotated refresh token is never used twice.
 func (c *call) storeUnderLock(ctx context.Context) (session.Session, error) {
+	waited, err := c.store.Await(ctx)
+	if err != nil {
+		return session.Session{}, err
+	}
+	if waited && c.renewedByAnother(ctx) {
+		return c.target, nil
+	}
 	unlock, err := c.store.Lock(ctx)
 	if err != nil {
 		return session.Session{}, err
@@ -141,6 +153,9 @@ func (c *call) storeUnderLock(ctx context.Context) (session.Session, error) {
 	c.target.Authentication, err = c.authenticate(ctx)
 	if failure.HasID(err, "InvalidRefreshToken") && c.retryWithStored(ctx) {
 		c.target.Authentication, err = c.authenticate(ctx)
+	}
+	if failure.HasID(err, "InvalidRefreshToken") {
+		failure.From(err).Recommendation = signInAnew(c.target.Connection)
 	}
 	if err != nil {
 		return session.Session{}, err

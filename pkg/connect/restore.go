@@ -41,6 +41,15 @@ func Restore(ctx context.Context, name vault.Name, caller Caller) (session.Sessi
 	if err != nil || s.Authentication.Usable(time.Now()) {
 		return s, err
 	}
+	waited, err := store.Await(ctx)
+	if err != nil {
+		return session.Session{}, err
+	}
+	if waited {
+		if s, err = store.Load(ctx); err == nil && s.Authentication.Usable(time.Now()) {
+			return s, nil
+		}
+	}
 	unlock, err := store.Lock(ctx)
 	if err != nil {
 		return session.Session{}, err
@@ -48,6 +57,12 @@ func Restore(ctx context.Context, name vault.Name, caller Caller) (session.Sessi
 	defer unlock()
 	if s, err = store.Load(ctx); err != nil || s.Authentication.Usable(time.Now()) {
 		return s, err
+	}
+	if !caller.KeepsTokens {
+		// Nobody else would have the new refresh token: find out now whether it can be stored.
+		if err := store.Save(ctx, s); err != nil {
+			return session.Session{}, err
+		}
 	}
 	renewed, err := renewStored(ctx, store, s, caller.Sink)
 	if failure.HasID(err, "InvalidRefreshToken") {

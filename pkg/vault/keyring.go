@@ -82,6 +82,11 @@ func (k *Keyring) Save(ctx context.Context, s session.Session) error {
 	return nil
 }
 
+// Await waits for the lock. See Store.
+func (k *Keyring) Await(ctx context.Context) (bool, error) {
+	return awaitUnlocked(ctx, k.name, k.sink)
+}
+
 // Lock locks the name: the child holds the lock, so that it lasts until a save has ended even if this process dies.
 // See Store.
 func (k *Keyring) Lock(ctx context.Context) (unlock func(), err error) {

@@ -21,22 +21,42 @@ func lock(ctx context.Context, name Name, sink report.Sink) (unlock func(), err 
 		return nil, err
 	}
 	file := flock.New(path)
-	taken, err := file.TryLock()
+	if _, err := acquire(ctx, name, file, file.TryLock, file.TryLockContext, sink); err != nil {
+		return nil, err
+	}
+	return func() { file.Close() }, nil
+}
+
+// awaitUnlocked waits until no other process has the lock of a name, and tells whether it had to.
+func awaitUnlocked(ctx context.Context, name Name, sink report.Sink) (waited bool, err error) {
+	path, err := lockPath(name)
+	if err != nil {
+		return false, err
+	}
+	file := flock.New(path)
+	defer file.Close()
+	return acquire(ctx, name, file, file.TryRLock, file.TryRLockContext, sink)
+}
+
+// acquire takes the lock with the one function, or waits for it with the other.
+func acquire(ctx context.Context, name Name, file *flock.Flock, try func() (bool, error), tryLonger func(context.Context, time.Duration) (bool, error), sink report.Sink) (waited bool, err error) {
+	taken, err := try()
 	if err == nil && !taken {
+		waited = true
 		reportWaiting(name, sink)
 		limited, cancel := context.WithTimeout(ctx, patience)
 		defer cancel()
-		_, err = file.TryLockContext(limited, 20*time.Millisecond)
+		_, err = tryLonger(limited, 20*time.Millisecond)
 	}
 	switch {
 	case err == nil:
-		return func() { file.Close() }, nil
+		return waited, nil
 	case ctx.Err() != nil:
-		return nil, failure.Interrupted(ctx.Err())
+		return waited, failure.Interrupted(ctx.Err())
 	case errors.Is(err, context.DeadlineExceeded):
-		return nil, busy(name)
+		return waited, busy(name)
 	}
-	return nil, lockFailed(path, err)
+	return waited, lockFailed(file.Path(), err)
 }
 
 // lockPath returns the lock file of a name and makes its directory.

@@ -89,6 +89,11 @@ func (v *SecretManagement) Save(ctx context.Context, s session.Session) error {
 	return nil
 }
 
+// Await waits for the lock. See Store.
+func (v *SecretManagement) Await(ctx context.Context) (bool, error) {
+	return awaitUnlocked(ctx, v.name, v.sink)
+}
+
 // Lock locks the name. What was loaded before may be out of date by then, and is forgotten. See Store.
 func (v *SecretManagement) Lock(ctx context.Context) (func(), error) {
 	v.stored = nil

@@ -28,6 +28,10 @@ type Store interface {
 	// Lock keeps every other process from renewing this session until unlock is called or this process dies.
 	// It waits for 2 minutes at most. Failures: VaultBusy, LockFailed, Interrupted; from a keyring also Load's.
 	Lock(ctx context.Context) (unlock func(), err error)
+	// Await waits until no other process has the lock, and tells whether it had to: then the session may have been
+	// renewed, which many waiting processes find out faster side by side than one after another under the lock.
+	// It waits as long as Lock, with the same failures.
+	Await(ctx context.Context) (waited bool, err error)
 	// String names the place in messages.
 	String() string
 }
