@@ -74,8 +74,8 @@ func (l *Listener) Close() {
 	for _, socket := range l.sockets {
 		socket.Close()
 	}
+	l.server.Close() // before the handlers go on, so that they answer nobody
 	close(l.closed)
-	l.server.Close()
 }
 
 func open(ctx context.Context, port int) ([]net.Listener, error) {
