@@ -258,13 +258,13 @@ function Connect-NinjaOne {
             $value = $null
             try {
                 foreach ($name in $Request.names) {
-                    $secret = Invoke-Patiently { & $module\Get-Secret -Vault $Request.vault -Name $name -AsPlainText -ErrorAction Stop }
+                    $secret = Invoke-Patiently { & $module\Get-Secret -Vault $Request.vault -Name $name -AsPlainText -ErrorAction Stop -WarningAction Ignore }
                     if ($secret -is [string]) { $found[$name] = "$secret" }
                 }
                 foreach ($secret in $Request.secrets) {
                     $name = $secret.name
                     $value = ConvertTo-Text $secret.value
-                    Invoke-Patiently { & $module\Set-Secret -Vault $Request.vault -Name $name -Secret $value -ErrorAction Stop }
+                    Invoke-Patiently { & $module\Set-Secret -Vault $Request.vault -Name $name -Secret $value -ErrorAction Stop -WarningAction Ignore }
                     $stored++
                 }
             } catch {

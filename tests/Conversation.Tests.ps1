@@ -1,6 +1,11 @@
 # The wrapper alone: what it says to the program, and what it makes of all that a program may say. The program is a
 # shell script for each test, so these tests need a Unix.
 
+BeforeDiscovery {
+    Import-Module (Join-Path $PSScriptRoot 'Wrapper.psm1') -Force
+    $noSecretManagement = -not (Test-SecretManagement)
+}
+
 BeforeAll {
     Import-Module (Join-Path $PSScriptRoot 'Wrapper.psm1') -Force
     . (Get-WrapperPath)
@@ -8,6 +13,8 @@ BeforeAll {
     $print = Get-PrintCommand (Get-SessionLine)
     $path = Join-Path $TestDrive 'program'
     $before = $env:NINJAONE_AUTH_PATH, $env:SECRETMANAGEMENT_STANDIN_HOME
+    # A SecretManagement that stands in for the real one keeps its register of vaults here, not with the user's.
+    $env:SECRETMANAGEMENT_STANDIN_HOME = Join-Path $TestDrive 'register'
 
     function Set-Program ([string] $Script) { $env:NINJAONE_AUTH_PATH = New-FakeProgram $path $Script }
     function Get-Request { [IO.File]::ReadAllText("$path.request") | ConvertFrom-Json }
@@ -365,7 +372,7 @@ Describe 'A failure' {
         $failure.FullyQualifiedErrorId | Should -BeExactly 'ProgramFailed,Connect-NinjaOne'
         $failure.Exception.Message | Should -Match $says
         $failure.ErrorDetails.RecommendedAction | Should -Match 'ninjaone-auth|program version'
-        Test-Running | Should -BeFalse
+        $null = Wait-Until { -not (Test-Running) } 0.5
     }
 
     It 'of a program that does not read its input is no broken pipe' {
@@ -429,36 +436,35 @@ Describe 'Finding the program' {
     }
 }
 
-Describe 'A SecretManagement vault' {
+Describe 'A SecretManagement vault' -Skip:$noSecretManagement {
     BeforeAll {
-        $store = Join-Path $TestDrive 'secrets'
-        $env:SECRETMANAGEMENT_STANDIN_HOME = $store
-        Register-SecretVault -Name TestVault -ModuleName Microsoft.PowerShell.SecretStore
+        $vault = Register-TestVault (Join-Path $TestDrive 'vault')
         function Get-Reply { [IO.File]::ReadAllText("$path.reply") | ConvertFrom-Json }
-        function Set-Asking ([string] $Question) {
-            Set-Program "$(Get-PrintCommand $Question)
+        function Set-Asking ([string] $Type, [hashtable] $Question, [string] $Name = $vault.Name) {
+            $line = @{ type = $Type; vault = $Name } + $Question | ConvertTo-Json -Depth 4 -Compress -EscapeHandling EscapeNonAscii
+            Set-Program "$(Get-PrintCommand $line)
                 IFS= read -r reply; printf '%s\n' `"`$reply`" > '$path.reply'
                 $print"
         }
     }
-    BeforeEach { Clear-Session; $env:SECRETMANAGEMENT_STANDIN_FAIL = '' }
-    AfterAll { $env:SECRETMANAGEMENT_STANDIN_FAIL = '' }
+    AfterAll { Unregister-TestVault $vault }
+    BeforeEach { Clear-Session; Clear-TestVault $vault }
 
     It 'is written in the order given, dates and characters beyond ASCII unchanged' {
-        Set-Asking '{"type":"setSecrets","vault":"TestVault","secrets":[{"name":"NRefresh","value":"r\u00e9\ud83d\ude00"},{"name":"NExpires","value":"2026-11-24T08:00:00Z"},{"name":"NAccess","value":"a"}]}'
+        $text = "r$([char]0xe9)$([char]::ConvertFromUtf32(0x1F600))"
+        Set-Asking setSecrets @{ secrets = @{ name = 'NRefresh'; value = $text }, @{ name = 'NExpires'; value = '2026-11-24T08:00:00Z' }, @{ name = 'NAccess'; value = 'a' } }
         Connect-NinjaOne @given
         (Get-Reply).stored | Should -Be 3
-        Get-Secret -Vault TestVault -Name NRefresh -AsPlainText | Should -BeExactly "r$([char]0xe9)$([char]::ConvertFromUtf32(0x1F600))"
-        Get-Secret -Vault TestVault -Name NExpires -AsPlainText | Should -BeExactly '2026-11-24T08:00:00Z'
-        $calls = Get-Content "$store/calls.jsonl" | ConvertFrom-Json | Where-Object cmdlet -eq 'Set-Secret'
-        @($calls.name)[-3..-1] | Should -Be 'NRefresh', 'NExpires', 'NAccess'
+        Get-VaultCall $vault Set-Secret | Should -Be 'NRefresh', 'NExpires', 'NAccess'
+        Get-Secret -Vault $vault.Name -Name NRefresh -AsPlainText | Should -BeExactly $text
+        Get-Secret -Vault $vault.Name -Name NExpires -AsPlainText | Should -BeExactly '2026-11-24T08:00:00Z'
     }
 
     It 'is read: strings and secure strings, without the names that it does not hold and those of other types' {
-        Set-Secret -Vault TestVault -Name One -Secret 'plain "\'
-        Set-Secret -Vault TestVault -Name Two -Secret (ConvertTo-SecureString 'secure' -AsPlainText -Force)
-        Set-Secret -Vault TestVault -Name Three -Secret @{ a = 'b' }
-        Set-Asking '{"type":"getSecrets","vault":"TestVault","names":["One","Two","Three","Four"]}'
+        Set-Secret -Vault $vault.Name -Name One -Secret 'plain "\'
+        Set-Secret -Vault $vault.Name -Name Two -Secret (ConvertTo-SecureString 'secure' -AsPlainText -Force)
+        Set-Secret -Vault $vault.Name -Name Three -Secret @{ a = 'b' }
+        Set-Asking getSecrets @{ names = 'One', 'Two', 'Three', 'Four' }
         Connect-NinjaOne @given
         $secrets = (Get-Reply).secrets
         @($secrets.PSObject.Properties.Name | Sort-Object) | Should -Be 'One', 'Two'
@@ -466,32 +472,19 @@ Describe 'A SecretManagement vault' {
         $secrets.Two | Should -BeExactly 'secure'
     }
 
-    It 'that is not registered is VaultNotFound: <_>' -ForEach @(
-        '{"type":"getSecrets","vault":"NoVault","names":["One"]}'
-        '{"type":"setSecrets","vault":"NoVault","secrets":[{"name":"One","value":"v-secret"}]}'
+    It 'that is not registered is VaultNotFound, without a warning: <type>' -ForEach @(
+        @{ type = 'getSecrets'; question = @{ names = @('One') } }
+        @{ type = 'setSecrets'; question = @{ secrets = @(@{ name = 'One'; value = 'v-secret' }) } }
     ) {
-        Set-Asking $_
-        Connect-NinjaOne @given
+        Set-Asking $type $question "No$($vault.Name)"
+        Connect-NinjaOne @given 3>&1 | Should -BeNullOrEmpty
         (Get-Reply).error.id | Should -BeExactly 'VaultNotFound'
         Get-Content -Raw "$path.reply" | Should -Not -Match 'v-secret'
     }
 
-    It 'is VaultNotFound without the module' {
-        Set-Asking '{"type":"getSecrets","vault":"TestVault","names":["One"]}'
-        $output = Invoke-Shell "Remove-Module Microsoft.PowerShell.SecretManagement -ErrorAction Ignore; Import-Module Microsoft.PowerShell.Utility; `$PSModuleAutoLoadingPreference = 'None'
-            Connect-NinjaOne -Instance eu -ClientId a -ClientSecret b -UseClientAuth" '-NonInteractive' @{ NINJAONE_AUTH_PATH = $path }
-        $output.Trim() | Should -BeNullOrEmpty
-        (Get-Reply).error.id | Should -BeExactly 'VaultNotFound'
-        (Get-Reply).error.name | Should -BeExactly 'Microsoft.PowerShell.SecretManagement'
-    }
-
-    It 'that fails to store is SecretNotStored after three tries within 2 s: <fault>' -ForEach @(
-        @{ fault = 'Set-Secret:NSecond' }
-        @{ fault = 'Set-Secret:NSecond:nonterminating' }
-    ) {
-        $env:SECRETMANAGEMENT_STANDIN_FAIL = $fault
-        $before = @(Get-Content "$store/calls.jsonl" -ErrorAction Ignore | Where-Object { $_ -match '"Set-Secret".*"NSecond"' }).Count
-        Set-Asking '{"type":"setSecrets","vault":"TestVault","secrets":[{"name":"NFirst","value":"v1-secret"},{"name":"NSecond","value":"v2-secret"},{"name":"NThird","value":"v3-secret"}]}'
+    It 'that fails to store is SecretNotStored after three tries within 2 s' {
+        Set-VaultFault $vault Set-Secret NSecond
+        Set-Asking setSecrets @{ secrets = @{ name = 'NFirst'; value = 'v1-secret' }, @{ name = 'NSecond'; value = 'v2-secret' }, @{ name = 'NThird'; value = 'v3-secret' } }
         $clock = [Diagnostics.Stopwatch]::StartNew()
         Connect-NinjaOne @given
         $clock.Elapsed.TotalSeconds | Should -BeLessThan 3
@@ -499,26 +492,67 @@ Describe 'A SecretManagement vault' {
         (Get-Reply).error.name | Should -BeExactly 'NSecond'
         (Get-Reply).error.message | Should -Not -BeNullOrEmpty
         Get-Content -Raw "$path.reply" | Should -Not -Match 'v\d-secret'
-        @(Get-Content "$store/calls.jsonl" | Where-Object { $_ -match '"Set-Secret".*"NSecond"' }).Count - $before | Should -Be 3
-        Get-Secret -Vault TestVault -Name NFirst -AsPlainText | Should -BeExactly 'v1-secret'
+        Get-VaultCall $vault Set-Secret | Should -Be 'NFirst', 'NSecond', 'NSecond', 'NSecond'
+        Get-Secret -Vault $vault.Name -Name NFirst -AsPlainText | Should -BeExactly 'v1-secret'
+    }
+
+    It 'that fails twice is used all the same: <function>' -ForEach @(
+        @{ function = 'Get-Secret'; type = 'getSecrets'; question = @{ names = @('One') } }
+        @{ function = 'Set-Secret'; type = 'setSecrets'; question = @{ secrets = @(@{ name = 'One'; value = 'stored' }) } }
+    ) {
+        Set-Secret -Vault $vault.Name -Name One -Secret 'stored'
+        Set-VaultFault $vault $function One -Times 2
+        Set-Asking $type $question
+        Connect-NinjaOne @given
+        (Get-Reply).error | Should -BeNullOrEmpty
+        @(Get-VaultCall $vault $function)[-3..-1] | Should -Be 'One', 'One', 'One'
     }
 
     It 'that fails to be read is VaultFailed' {
-        $env:SECRETMANAGEMENT_STANDIN_FAIL = 'Get-Secret:One'
-        Set-Asking '{"type":"getSecrets","vault":"TestVault","names":["One"]}'
+        Set-VaultFault $vault Get-Secret One
+        Set-Asking getSecrets @{ names = @('One') }
         Connect-NinjaOne @given
         (Get-Reply).error.id | Should -BeExactly 'VaultFailed'
         (Get-Reply).error.name | Should -BeExactly 'One'
     }
 
     It 'is written although the session says -WhatIf and -Confirm' {
-        Set-Asking '{"type":"setSecrets","vault":"TestVault","secrets":[{"name":"NWhatIf","value":"w"}]}'
+        Set-Asking setSecrets @{ secrets = @(@{ name = 'NWhatIf'; value = 'w' }) }
         & { $WhatIfPreference = $true; $ConfirmPreference = 'Low'; Connect-NinjaOne @given }
         (Get-Reply).stored | Should -Be 1
-        Get-Secret -Vault TestVault -Name NWhatIf -AsPlainText | Should -BeExactly 'w'
+        Get-Secret -Vault $vault.Name -Name NWhatIf -AsPlainText | Should -BeExactly 'w'
     }
 
-    It 'loads no vault module for a connect that uses none' {
+    It 'gets the token that the program was renewing at Ctrl+C' {
+        $line = @{ type = 'setSecrets'; vault = $vault.Name; secrets = @(@{ name = 'NinjaOneRefresh'; value = 'rotated' }) } | ConvertTo-Json -Depth 4 -Compress
+        [IO.File]::Delete("$path.request")
+        Set-Program "cat > /dev/null
+            $(Get-PrintCommand $line)"
+        $shell = Start-Shell 'Connect-NinjaOne -Instance eu -ClientId a -ClientSecret b -UseClientAuth' '-NonInteractive' @{ NINJAONE_AUTH_PATH = $path }
+        $null = Wait-Until { [IO.File]::Exists("$path.request") -and (Get-Item "$path.request").Length }
+        Start-Sleep -Milliseconds 300
+        Stop-Shell $shell
+        $null = Wait-Shell $shell
+        Get-Secret -Vault $vault.Name -Name NinjaOneRefresh -AsPlainText | Should -BeExactly 'rotated'
+    }
+}
+
+Describe 'Without SecretManagement' {
+    BeforeEach { Clear-Session }
+
+    It 'a vault is VaultNotFound, naming the module' {
+        Set-Program "$(Get-PrintCommand '{"type":"getSecrets","vault":"AnyVault","names":["One"]}')
+            IFS= read -r reply; printf '%s\n' `"`$reply`" > '$path.reply'
+            $print"
+        $output = Invoke-Shell "Remove-Module Microsoft.PowerShell.SecretManagement -ErrorAction Ignore; Import-Module Microsoft.PowerShell.Utility; `$PSModuleAutoLoadingPreference = 'None'
+            Connect-NinjaOne -Instance eu -ClientId a -ClientSecret b -UseClientAuth" '-NonInteractive' @{ NINJAONE_AUTH_PATH = $path }
+        $output.Trim() | Should -BeNullOrEmpty
+        $failure = ([IO.File]::ReadAllText("$path.reply") | ConvertFrom-Json).error
+        $failure.id | Should -BeExactly 'VaultNotFound'
+        $failure.name | Should -BeExactly 'Microsoft.PowerShell.SecretManagement'
+    }
+
+    It 'a connect that uses no vault loads no vault module' {
         Set-Program $print
         $output = Invoke-Shell 'Connect-NinjaOne -Instance eu -ClientId a -ClientSecret b -UseClientAuth; (Get-Module).Name -join " "' '-NonInteractive' @{ NINJAONE_AUTH_PATH = $path }
         $output | Should -Not -Match 'SecretManagement'
@@ -540,26 +574,11 @@ Describe 'Ctrl+C' {
         [IO.File]::Delete("$path.request")
         Start-Sleep -Milliseconds 300
         $clock = [Diagnostics.Stopwatch]::StartNew()
-        /bin/kill -INT $shell.Process.Id
+        Stop-Shell $shell
         $output = Wait-Shell $shell
         $clock.Elapsed.TotalSeconds | Should -BeLessThan $seconds
         $null = Wait-Until { -not (Test-Running) } 0.5
         $output | Should -Not -Match 'NRAPI'
-    }
-
-    It 'still stores the token that the program was renewing' {
-        $store = Join-Path $TestDrive 'secrets-interrupted'
-        $env:SECRETMANAGEMENT_STANDIN_HOME = $store
-        Register-SecretVault -Name TestVault -ModuleName Microsoft.PowerShell.SecretStore
-        [IO.File]::Delete("$path.request")
-        Set-Program "cat > /dev/null
-            $(Get-PrintCommand '{"type":"setSecrets","vault":"TestVault","secrets":[{"name":"NinjaOneRefresh","value":"rotated"}]}')"
-        $shell = Start-Shell 'Connect-NinjaOne -Instance eu -ClientId a -ClientSecret b -UseClientAuth' '-NonInteractive' @{ NINJAONE_AUTH_PATH = $path; SECRETMANAGEMENT_STANDIN_HOME = $store }
-        $null = Wait-Until { [IO.File]::Exists("$path.request") -and (Get-Item "$path.request").Length }
-        Start-Sleep -Milliseconds 300
-        /bin/kill -INT $shell.Process.Id
-        $null = Wait-Shell $shell
-        Get-Secret -Vault TestVault -Name NinjaOneRefresh -AsPlainText | Should -BeExactly 'rotated'
     }
 
     It 'works in a stopped pipeline of a runspace too, leaving the session as it was' {

@@ -25,6 +25,8 @@ function Start-Shell ([string] $Script, [string[]] $Arguments = '-NonInteractive
     [IO.File]::WriteAllText($file, "`$null = 0`n. '$(Get-WrapperPath)'`n$Script`n")
     $start = [Diagnostics.ProcessStartInfo]::new((Get-Process -Id $PID).Path)
     foreach ($argument in @('-NoProfile') + $Arguments + @('-File', $file)) { $start.ArgumentList.Add($argument) }
+    $start.Environment['NO_COLOR'] = '1'
+    $start.Environment['TERM'] = 'dumb'
     foreach ($name in $Environment.Keys) { $start.Environment[$name] = $Environment[$name] }
     $start.RedirectStandardInput = $start.RedirectStandardOutput = $start.RedirectStandardError = $true
     $process = [Diagnostics.Process]::Start($start)
@@ -41,6 +43,9 @@ function Wait-Shell ($Shell, [int] $Seconds = 60) {
     [IO.File]::Delete($Shell.File)
     $Shell.Out.Result + $Shell.Error.Result
 }
+
+# What Ctrl+C does to a shell.
+function Stop-Shell ($Shell) { & sh -c "kill -INT $($Shell.Process.Id)" }
 
 function Invoke-Shell ([string] $Script, [string[]] $Arguments = '-NonInteractive', [hashtable] $Environment = @{}) {
     Wait-Shell (Start-Shell $Script $Arguments $Environment)
@@ -62,6 +67,36 @@ function New-FakeProgram ([string] $Path, [string] $Script) {
         "IFS= read -r request`nprintf '%s\n' `"`$request`" > '$Path.request'`n$Script`n")
     [IO.File]::SetUnixFileMode($Path, 'UserRead, UserWrite, UserExecute')
     $Path
+}
+
+# Whether this machine has SecretManagement: the tests that need it are skipped without it, and listed as not run.
+function Test-SecretManagement { [bool] (Get-Module -ListAvailable -Name Microsoft.PowerShell.SecretManagement) }
+
+# Registers a vault of tests/TestVault in a folder, under a name that nobody else has.
+function Register-TestVault ([string] $Folder) {
+    $vault = @{ Name = "NinjaOneVault-$([guid]::NewGuid())"; Path = Join-Path $Folder 'vault.xml' }
+    $null = New-Item -ItemType Directory -Path $Folder -Force
+    if (Test-SecretManagement) {
+        Register-SecretVault -Name $vault.Name -ModuleName (Join-Path $PSScriptRoot 'TestVault') -VaultParameters @{ Path = $vault.Path } -DefaultVault:$false
+    }
+    $vault
+}
+
+function Unregister-TestVault ($Vault) { if (Test-SecretManagement) { Unregister-SecretVault -Name $Vault.Name } }
+
+# Makes a vault empty, with nothing to go wrong and no call noted.
+function Clear-TestVault ($Vault) { foreach ($file in $Vault.Path, "$($Vault.Path).calls", "$($Vault.Path).faults") { [IO.File]::Delete($file) } }
+
+# Makes calls of a function for a name fail or wait, so many times, or always.
+function Set-VaultFault ($Vault, [string] $Function, [string] $Name, [int] $Times = 0, [int] $DelayMilliseconds = 0) {
+    $fault = @{ function = $Function; name = $Name; times = $Times; kind = if ($DelayMilliseconds) { 'delay' } else { 'throw' }; milliseconds = $DelayMilliseconds }
+    [IO.File]::WriteAllText("$($Vault.Path).faults", (ConvertTo-Json @($fault)))
+}
+
+# The names that a function of a vault was called with, in order.
+function Get-VaultCall ($Vault, [string] $Function) {
+    if (-not [IO.File]::Exists("$($Vault.Path).calls")) { return }
+    [IO.File]::ReadAllLines("$($Vault.Path).calls") | Where-Object { $_.StartsWith("$Function ") } | ForEach-Object { $_.Substring($Function.Length + 1) }
 }
 
 # The answer line with a session, some fields changed.
