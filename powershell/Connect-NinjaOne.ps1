@@ -213,7 +213,10 @@ function Connect-NinjaOne {
         function Receive-Line ([datetime] $Deadline = [datetime]::MaxValue) {
             while (-not $output.Reading.Wait(50)) {
                 if (-not $output.Errors) { $output.Errors = $process.StandardError.ReadToEndAsync() }
-                if ([datetime]::UtcNow -gt $Deadline -or ($process.HasExited -and -not $output.Reading.Wait(500))) { return }
+                if ([datetime]::UtcNow -gt $Deadline) { return }
+                # What a program wrote last is read some time after its end, on a busy machine seconds after.
+                $patience = [datetime]::UtcNow.AddSeconds(10)
+                if ($process.HasExited -and $patience -lt $Deadline) { $Deadline = $patience }
             }
             $line = $output.Reading.Result
             if ($null -eq $line) { return }

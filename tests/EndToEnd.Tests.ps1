@@ -1,12 +1,19 @@
 # The real wrapper and the real program against the stand-in NinjaOne, which they reach through HTTPS_PROXY and SSL_CERT_FILE.
 
+BeforeDiscovery {
+    Import-Module (Join-Path $PSScriptRoot 'Wrapper.psm1') -Force
+    $noSecretManagement = -not (Test-SecretManagement)
+}
+
 BeforeAll {
     Import-Module (Join-Path $PSScriptRoot 'Wrapper.psm1') -Force
     . (Get-WrapperPath)
-    $changed = 'NINJAONE_AUTH_PATH', 'HTTPS_PROXY', 'SSL_CERT_FILE', 'SECRETMANAGEMENT_STANDIN_HOME', 'SECRETMANAGEMENT_STANDIN_FAIL'
+    $changed = 'NINJAONE_AUTH_PATH', 'HTTPS_PROXY', 'SSL_CERT_FILE', 'SECRETMANAGEMENT_STANDIN_HOME'
     $before = @{}
     foreach ($name in $changed) { $before[$name] = [Environment]::GetEnvironmentVariable($name) }
     $env:NINJAONE_AUTH_PATH = Get-BuiltProgram NINJAONE_AUTH_PATH ./cmd/ninjaone-auth
+
+    $env:SECRETMANAGEMENT_STANDIN_HOME = Join-Path $TestDrive 'register'
 
     $start = [Diagnostics.ProcessStartInfo]::new((Get-BuiltProgram STANDIN_PATH ./tests/cmd/standin))
     $start.RedirectStandardInput = $start.RedirectStandardOutput = $true
@@ -159,7 +166,7 @@ Describe 'Connect-NinjaOne and ninjaone-auth' {
         $null = Wait-Until { Test-Port }
         Start-Sleep -Seconds 1
         $clock = [Diagnostics.Stopwatch]::StartNew()
-        /bin/kill -INT $shell.Process.Id
+        Stop-Shell $shell
         $null = Wait-Until { -not (Test-Port) } 5
         $clock.Elapsed.TotalSeconds | Should -BeLessThan 1
         $output = Wait-Shell $shell
@@ -168,22 +175,34 @@ Describe 'Connect-NinjaOne and ninjaone-auth' {
     }
 }
 
-Describe 'Connect-NinjaOne with a SecretManagement vault' {
+Describe 'Connect-NinjaOne with a SecretManagement vault' -Skip:$noSecretManagement {
     BeforeAll {
-        $env:SECRETMANAGEMENT_STANDIN_HOME = Join-Path $TestDrive 'secrets'
-        Register-SecretVault -Name NinjaOneVault -ModuleName Microsoft.PowerShell.SecretStore
-        function Get-Stored ([string] $Name) { Get-Secret -Vault NinjaOneVault -Name "NinjaOne$Name" -AsPlainText -ErrorAction Ignore }
+        $store = Register-TestVault (Join-Path $TestDrive 'vault')
+        function Get-Stored ([string] $Name) { Get-Secret -Vault $store.Name -Name "NinjaOne$Name" -AsPlainText -ErrorAction Ignore }
+        # A session as the module's own vault code leaves it: plain strings, and a time of the writer's culture without a zone.
+        function Set-Session ([string] $Access, [string] $Refresh, [string] $AuthMode = 'Token Authentication', [string] $Expires) {
+            $fields = [ordered] @{
+                AuthMode = $AuthMode; URL = 'https://eu.ninjarmm.com'; Instance = 'eu'; ClientId = $app.clientId; ClientSecret = $app.clientSecret
+                AuthScopes = 'monitoring management offline_access'; RedirectURI = 'http://localhost:9090/'; AuthListenerPort = '9090'
+                UseSecretManagement = 'True'; WriteToSecretVault = 'True'; ReadFromSecretVault = 'False'; VaultName = $store.Name; ParseDateTimes = 'True'
+                Type = 'Bearer'; Access = $Access; Expires = $Expires; Refresh = $Refresh
+            }
+            foreach ($name in $fields.Keys) { Set-Secret -Vault $store.Name -Name "NinjaOne$name" -Secret $fields[$name] }
+            [IO.File]::Delete("$($store.Path).calls")
+        }
+        function Get-Refreshed { @(Invoke-Standin GET /requests | ForEach-Object { $_ } | Where-Object grant -eq 'refresh_token').Count }
     }
+    AfterAll { Unregister-TestVault $store }
     BeforeEach {
         Clear-Session
-        $env:SECRETMANAGEMENT_STANDIN_FAIL = ''
-        Get-SecretInfo -Vault NinjaOneVault | ForEach-Object { Remove-Secret -Vault NinjaOneVault -Name $_.Name }
+        Clear-TestVault $store
         $null = Invoke-Standin POST /reset @{}
         $app = Invoke-Standin POST /apps @{ instance = 'eu' }
         $application = @{ Instance = 'eu'; ClientId = $app.clientId; ClientSecret = $app.clientSecret }
         $refreshToken = (Invoke-Standin POST /refresh-token @{ clientId = $app.clientId }).refreshToken
-        $vault = @{ UseSecretManagement = $true; VaultName = 'NinjaOneVault' }
+        $vault = @{ UseSecretManagement = $true; VaultName = $store.Name }
     }
+    AfterEach { Invoke-Standin GET /violations | ForEach-Object { $_ } | Should -BeNullOrEmpty }
 
     It 'writes (EXAMPLE 4) what another session reads (EXAMPLE 5)' {
         Connect-NinjaOne @vault -WriteToSecretVault @application -UseClientAuth
@@ -191,12 +210,33 @@ Describe 'Connect-NinjaOne with a SecretManagement vault' {
         Get-Stored Access | Should -BeExactly $access
         Get-Stored ClientSecret | Should -BeExactly $app.clientSecret
         Get-Stored UseSecretManagement | Should -BeExactly 'True'
+        Get-Stored AuthListenerPort | Should -BeExactly '9090'
         Clear-Session
         Connect-NinjaOne @vault -ReadFromSecretVault
         $Script:NRAPIAuthenticationInformation.Access | Should -BeExactly $access
         $Script:NRAPIConnectionInformation.AuthMode | Should -BeExactly 'Client Credentials'
-        $Script:NRAPIConnectionInformation.VaultName | Should -BeExactly 'NinjaOneVault'
+        $Script:NRAPIConnectionInformation.VaultName | Should -BeExactly $store.Name
         { Invoke-Api } | Should -Not -Throw
+    }
+
+    It 'reads a session that the module wrote, and writes back Refresh, Access and Expires alone: <Expires>' -ForEach @(
+        @{ Expires = '11/24/2016 09:15:00' }
+        @{ Expires = '24.11.2099 09:15:00' }
+    ) {
+        Set-Session -Access 'old' -Refresh $refreshToken -Expires $Expires
+        Connect-NinjaOne @vault -ReadFromSecretVault
+        $Script:NRAPIConnectionInformation.AuthMode | Should -BeExactly 'Token Authentication'
+        $Script:NRAPIConnectionInformation.AuthScopes | Should -BeExactly 'monitoring management offline_access'
+        $Script:NRAPIConnectionInformation.AuthListenerPort | Should -BeExactly 9090
+        $Script:NRAPIConnectionInformation.UseSecretManagement | Should -BeExactly $true
+        $Script:NRAPIConnectionInformation.WriteToSecretVault | Should -BeExactly $true
+        $Script:ParseDateTimes | Should -BeExactly $true
+        { Invoke-Api } | Should -Not -Throw
+        Get-VaultCall $store Set-Secret | Should -Be 'NinjaOneRefresh', 'NinjaOneAccess', 'NinjaOneExpires'
+        Get-Stored Refresh | Should -BeExactly $Script:NRAPIAuthenticationInformation.Refresh
+        Get-Stored Refresh | Should -Not -BeExactly $refreshToken
+        # What the module makes of the text.
+        [datetime]::Parse((Get-Stored Expires)) | Should -Be $Script:NRAPIAuthenticationInformation.Expires
     }
 
     It 'writes a rotated token back at the module''s renewal' {
@@ -210,13 +250,39 @@ Describe 'Connect-NinjaOne with a SecretManagement vault' {
         (Invoke-Standin POST /check @{ refreshToken = $second }).refresh | Should -BeTrue
     }
 
-    It 'returns the session although the vault fails, with a warning that names what was not stored' {
-        $env:SECRETMANAGEMENT_STANDIN_FAIL = 'Set-Secret:NinjaOneRefresh'
+    It 'stores all although the vault fails twice' {
+        Set-Session -Access 'old' -Refresh $refreshToken -Expires '11/24/2016 09:15:00'
+        Set-VaultFault $store Set-Secret NinjaOneRefresh -Times 2
+        Connect-NinjaOne @vault -ReadFromSecretVault 3>&1 | Should -BeNullOrEmpty
+        Get-Stored Refresh | Should -BeExactly $Script:NRAPIAuthenticationInformation.Refresh
+        Get-VaultCall $store Set-Secret | Should -Be 'NinjaOneRefresh', 'NinjaOneRefresh', 'NinjaOneRefresh', 'NinjaOneAccess', 'NinjaOneExpires'
+    }
+
+    It 'returns the session although the vault fails for good, with a warning that names what was not stored' {
+        Set-VaultFault $store Set-Secret NinjaOneRefresh
         $output = Connect-NinjaOne @vault -WriteToSecretVault @application -UseTokenAuth -RefreshToken $refreshToken -Verbose -Debug *>&1
         $warnings = $output | Where-Object { $_ -is [System.Management.Automation.WarningRecord] }
         "$warnings" | Should -Match 'NinjaOneRefresh'
+        "$warnings" | Should -Match ([regex]::Escape('$Script:NRAPIAuthenticationInformation'))
         (Invoke-Standin POST /check @{ refreshToken = $Script:NRAPIAuthenticationInformation.Refresh }).refresh | Should -BeTrue
         Find-Secret $output | Should -BeNullOrEmpty
+    }
+
+    It 'gives five processes at once one renewal of an expired session' {
+        Set-Session -Access 'old' -Refresh $refreshToken -Expires '11/24/2016 09:15:00'
+        Set-VaultFault $store Set-Secret NinjaOne* -DelayMilliseconds 30
+        $script = "Connect-NinjaOne -UseSecretManagement -VaultName '$($store.Name)' -ReadFromSecretVault; `$Script:NRAPIAuthenticationInformation.Access"
+        $shells = foreach ($number in 1..5) {
+            # The stand-in's register of vaults is slow to share; the real one is not, and is not there.
+            $register = Join-Path $TestDrive "register-$number"
+            Copy-Item $env:SECRETMANAGEMENT_STANDIN_HOME $register -Recurse -ErrorAction Ignore
+            Start-Shell $script '-NonInteractive' @{ SECRETMANAGEMENT_STANDIN_HOME = $register }
+        }
+        $tokens = @($shells | ForEach-Object { (Wait-Shell $_).Trim() })
+        Get-Refreshed | Should -Be 1
+        $tokens | Should -Be (@(Get-Stored Access) * 5)
+        (Invoke-Standin POST /check @{ accessToken = Get-Stored Access; refreshToken = Get-Stored Refresh }).refresh | Should -BeTrue
+        Get-VaultCall $store Set-Secret | Should -Be 'NinjaOneRefresh', 'NinjaOneAccess', 'NinjaOneExpires'
     }
 
     It 'shows no secret in any stream, verbose and debug on' {

@@ -1,30 +1,20 @@
-# The five functions of a SecretManagement extension vault. The vault is one CLIXML file, the vault parameter Path, which is
-# locked while a call uses it. Beside it stand PATH.calls, a line for each call (its function and name, never a value), and
+# The five functions of a SecretManagement extension vault. The vault is one CLIXML file, the vault parameter Path, used by
+# one process at a time. Beside it stand PATH.calls, a line for each call (its function and name, never a value), and
 # PATH.faults, a list of {function, name, kind, times, milliseconds}: what is to go wrong, and how often (0: always).
 
-function Use-Store ([hashtable] $Vault, [string] $Function, [string] $Name, [scriptblock] $Action) {
-    $deadline = [datetime]::UtcNow.AddSeconds(30)
-    $file = $null
-    while (-not $file) {
-        try { $file = [IO.FileStream]::new($Vault.Path, 'OpenOrCreate', 'ReadWrite', 'None') } catch [IO.IOException] {
-            if ([datetime]::UtcNow -gt $deadline) { throw }
-            Start-Sleep -Milliseconds 5
-        }
-    }
+function Use-Store ([string] $VaultName, [string] $Path, [string] $Function, [string] $Name, [scriptblock] $Action) {
+    $lock = [Threading.Mutex]::new($false, "Global\$VaultName")
+    try { $isFree = $lock.WaitOne(30000) } catch [Threading.AbandonedMutexException] { $isFree = $true }
+    if (-not $isFree) { throw "The vault $VaultName was in use for 30 s." }
     try {
-        [IO.File]::AppendAllText("$($Vault.Path).calls", "$Function $Name`n")
-        Invoke-Fault "$($Vault.Path).faults" $Function $Name
-        $before = [IO.StreamReader]::new($file).ReadToEnd()
-        $secrets = if ($before) { [System.Management.Automation.PSSerializer]::Deserialize($before) } else { @{} }
+        [IO.File]::AppendAllText("$Path.calls", "$Function $Name`n")
+        Invoke-Fault "$Path.faults" $Function $Name
+        $secrets = if ([IO.File]::Exists($Path)) { [System.Management.Automation.PSSerializer]::Deserialize([IO.File]::ReadAllText($Path)) } else { @{} }
         & $Action $secrets
-        $after = [System.Management.Automation.PSSerializer]::Serialize($secrets)
-        if ($after -cne $before) {
-            $bytes = [Text.Encoding]::UTF8.GetBytes($after)
-            $file.SetLength(0)
-            $file.Write($bytes, 0, $bytes.Length)
-        }
+        if ($Function -in 'Set-Secret', 'Remove-Secret') { [IO.File]::WriteAllText($Path, [System.Management.Automation.PSSerializer]::Serialize($secrets)) }
     } finally {
-        $file.Dispose()
+        $lock.ReleaseMutex()
+        $lock.Dispose()
     }
 }
 
@@ -45,25 +35,25 @@ function Invoke-Fault ([string] $Path, [string] $Function, [string] $Name) {
 function Get-Secret {
     [CmdletBinding()]
     param ([string] $Name, [string] $VaultName, [hashtable] $AdditionalParameters)
-    Use-Store $AdditionalParameters Get-Secret $Name { if ($args[0].ContainsKey($Name)) { $args[0][$Name] } }
+    Use-Store $VaultName $AdditionalParameters.Path Get-Secret $Name { if ($args[0].ContainsKey($Name)) { $args[0][$Name] } }
 }
 
 function Set-Secret {
     [CmdletBinding()]
     param ([string] $Name, [object] $Secret, [string] $VaultName, [hashtable] $AdditionalParameters)
-    Use-Store $AdditionalParameters Set-Secret $Name { $args[0][$Name] = $Secret }
+    Use-Store $VaultName $AdditionalParameters.Path Set-Secret $Name { $args[0][$Name] = $Secret }
 }
 
 function Remove-Secret {
     [CmdletBinding()]
     param ([string] $Name, [string] $VaultName, [hashtable] $AdditionalParameters)
-    Use-Store $AdditionalParameters Remove-Secret $Name { $args[0].Remove($Name) }
+    Use-Store $VaultName $AdditionalParameters.Path Remove-Secret $Name { $args[0].Remove($Name) }
 }
 
 function Get-SecretInfo {
     [CmdletBinding()]
     param ([string] $Filter, [string] $VaultName, [hashtable] $AdditionalParameters)
-    Use-Store $AdditionalParameters Get-SecretInfo $Filter {
+    Use-Store $VaultName $AdditionalParameters.Path Get-SecretInfo $Filter {
         foreach ($key in @($args[0].Keys) -like $Filter) {
             $type = switch ($args[0][$key]) {
                 { $_ -is [securestring] } { 'SecureString' }
