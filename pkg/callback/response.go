@@ -99,13 +99,15 @@ func (l *Listener) parse(query string) (*Response, bool) {
 	if err != nil {
 		return nil, false
 	}
-	for _, name := range []string{"state", "code", "error", "error_description", "iss"} {
-		if len(values[name]) > 1 {
+	own := l.redirect.Query()
+	for name := range values {
+		if len(values[name]) > 1 && !own.Has(name) {
 			return nil, false
 		}
 	}
 	code, failed := values.Get("code"), values.Get("error")
-	if !sameState(values.Get("state"), l.state) || values.Has("code") == values.Has("error") || code+failed == "" {
+	if !sameState(values.Get("state"), l.state) || values.Has("code") == values.Has("error") || code+failed == "" ||
+		values.Has("iss") && values.Get("iss") == "" {
 		return nil, false
 	}
 	return &Response{

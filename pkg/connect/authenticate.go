@@ -21,7 +21,11 @@ func (c *call) authenticate(ctx context.Context) (session.Authentication, error)
 		if token == "" {
 			return session.Authentication{}, noRefreshToken()
 		}
-		return c.flows.Refresh(ctx, token, c.values.Scopes)
+		var expected []string
+		if c.present == nil && len(c.values.Scopes) == 0 {
+			expected = c.target.Connection.Scopes()
+		}
+		return c.flows.Refresh(ctx, token, c.values.Scopes, expected)
 	}
 	authentication, err := c.flows.AuthorizationCode(ctx, flows.AuthorizationCode{
 		Scopes: c.target.Connection.Scopes(), RedirectURI: c.target.Connection.RedirectURI,

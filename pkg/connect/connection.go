@@ -62,6 +62,11 @@ func authMode(flow string, c session.Connection) string {
 	return flow
 }
 
+func isLoopback(address string) bool {
+	parsed, err := url.Parse(address)
+	return err == nil && callback.Loopback(parsed.Hostname())
+}
+
 // listenerPort is -Port, else the port of a -RedirectURL to this machine, else the default.
 func listenerPort(v *paramsets.Values) int {
 	if v.Port != 0 {
@@ -86,7 +91,7 @@ func (c *call) renew(present *session.Session) {
 	if len(v.Scopes) == 0 && old.AuthScopes != "" {
 		target.AuthScopes = keptScopes(old, c.flow)
 	}
-	if v.Port == 0 && v.RedirectURL == "" && old.AuthListenerPort != 0 {
+	if v.Port == 0 && !isLoopback(v.RedirectURL) && old.AuthListenerPort != 0 {
 		target.AuthListenerPort = old.AuthListenerPort
 	}
 	if v.RedirectURL == "" && old.RedirectURI != "" && (v.Port == 0 || old.RedirectURI != defaultRedirectURI(old.AuthListenerPort)) {

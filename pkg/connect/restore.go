@@ -85,7 +85,7 @@ func renewStored(ctx context.Context, store vault.Store, s session.Session, sink
 	case s.Connection.AuthMode == session.ModeClientCredentials:
 		return client(s.Connection, sink).ClientCredentials(ctx, s.Connection.Scopes())
 	case s.Authentication.Refresh != "":
-		return client(s.Connection, sink).Refresh(ctx, string(s.Authentication.Refresh), nil)
+		return client(s.Connection, sink).Refresh(ctx, string(s.Authentication.Refresh), nil, nil)
 	}
 	return session.Authentication{}, &failure.Error{
 		ID: "SignInRequired", Category: failure.AuthenticationError, Target: store.String(),

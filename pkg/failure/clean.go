@@ -5,13 +5,16 @@ import (
 	"unicode"
 )
 
-const longestForeignText = 300
+const (
+	longestForeignText = 300
+	shortestSecret     = 8 // what is shorter would mask parts of words
+)
 
 // Clean makes a text that came from outside fit for a message: one line of printable characters, at most 300 of
 // them, with each of the secrets masked.
 func Clean(text string, secrets ...string) string {
 	for _, secret := range secrets {
-		if secret != "" {
+		if len(secret) >= shortestSecret {
 			text = strings.ReplaceAll(text, secret, "***")
 		}
 	}

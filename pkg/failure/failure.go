@@ -70,7 +70,7 @@ func Interrupted(cause error) *Error {
 	return &Error{
 		ID: "Interrupted", Category: OperationStopped, Target: "Connect-NinjaOne", Cause: cause,
 		Message:        "Connect-NinjaOne was interrupted before it was done.",
-		Recommendation: "Nothing was changed. Run Connect-NinjaOne again.",
+		Recommendation: "Your session and the vault are as they were. Run Connect-NinjaOne again.",
 	}
 }
 

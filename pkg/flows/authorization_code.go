@@ -22,11 +22,10 @@ import (
 // AuthorizationCode is a sign-in of a person in a browser (RFC 6749 section 4.1 with PKCE, RFC 8252).
 type AuthorizationCode struct {
 	Scopes      []string
-	RedirectURI string        // as registered, to the letter
-	Port        int           // of this machine's loopback interface, where the redirect arrives
-	Interactive bool          // someone is there to sign in
-	Unseen      bool          // nobody sees what is reported, so that only an opened browser shows the address
-	Timeout     time.Duration // of the wait for the browser; 0: NINJAONE_AUTH_SIGNIN_TIMEOUT, else 5 minutes
+	RedirectURI string // as registered, to the letter
+	Port        int    // of this machine's loopback interface, where the redirect arrives
+	Interactive bool   // someone is there to sign in
+	Unseen      bool   // nobody sees what is reported, so that only an opened browser shows the address
 }
 
 // AuthorizationCode opens the browser for the request of RFC 6749 section 4.1.1, waits for the redirect on the loopback
@@ -42,7 +41,7 @@ func (c *Client) AuthorizationCode(ctx context.Context, request AuthorizationCod
 	if reachable, because := browser.Environment(os.Environ()).Reachable(); request.Unseen && !reachable {
 		return session.Authentication{}, c.needsUser("no browser can be opened, because " + because + ", and the caller does not show the address")
 	}
-	timeout, err := signInTimeout(request.Timeout)
+	timeout, err := signInTimeout()
 	if err != nil {
 		return session.Authentication{}, err
 	}
@@ -142,6 +141,9 @@ func (c *Client) awaitResponse(ctx context.Context, listener *callback.Listener,
 			report.Verbosef(c.sink, "The browser brought the answer of %s.", c.App.BaseURL)
 			return response, nil
 		case err := <-browserFailed:
+			if request.Unseen {
+				return nil, c.needsUser("the browser could not be opened (" + failure.Clean(err.Error()) + "), and the caller does not show the address")
+			}
 			report.Verbosef(c.sink, "The browser could not be opened: %s. Open the address yourself.", failure.Clean(err.Error()))
 		case <-second.C:
 			c.showTimeLeft(end, timeout)
@@ -205,12 +207,9 @@ const (
 	defaultTimeout  = 5 * time.Minute
 )
 
-func signInTimeout(given time.Duration) (time.Duration, error) {
+func signInTimeout() (time.Duration, error) {
 	value := os.Getenv(timeoutVariable)
-	switch {
-	case given > 0:
-		return given, nil
-	case value == "":
+	if value == "" {
 		return defaultTimeout, nil
 	}
 	timeout, err := time.ParseDuration(value)

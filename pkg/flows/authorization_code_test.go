@@ -87,15 +87,17 @@ func freePort(t *testing.T) int {
 // beginSignIn starts a sign-in with a browser command that does nothing, and returns when the address was shown.
 func beginSignIn(t *testing.T, change func(*AuthorizationCode), answer http.HandlerFunc) *browserSignIn {
 	t.Helper()
-	if os.Getenv("BROWSER") == "" {
-		t.Setenv("BROWSER", "true")
+	for variable, value := range map[string]string{"BROWSER": "true", timeoutVariable: "10s"} {
+		if os.Getenv(variable) == "" {
+			t.Setenv(variable, value)
+		}
 	}
 	port := freePort(t)
 	s := &browserSignIn{
 		t: t, sink: &signInSink{addresses: make(chan string, 1)}, done: make(chan outcome, 1),
 		request: AuthorizationCode{
 			Scopes: []string{"monitoring", session.OfflineAccess}, RedirectURI: fmt.Sprintf("http://localhost:%d/", port),
-			Port: port, Interactive: true, Timeout: 10 * time.Second,
+			Port: port, Interactive: true,
 		},
 	}
 	if change != nil {
@@ -336,7 +338,8 @@ func TestRefusedExchangeIsOnThePage(t *testing.T) {
 }
 
 func TestSignInTimesOut(t *testing.T) {
-	s := beginSignIn(t, func(r *AuthorizationCode) { r.Timeout = 1200 * time.Millisecond }, nil)
+	t.Setenv(timeoutVariable, "1200ms")
+	s := beginSignIn(t, nil, nil)
 	failed := s.mustFail("SignInTimedOut")
 	for _, needed := range []string{s.request.RedirectURI, "redirect URI", "client id", "-Instance", "the-client"} {
 		if !strings.Contains(failed.Message+failed.Recommendation, needed) {
@@ -350,7 +353,8 @@ func TestSignInTimesOut(t *testing.T) {
 }
 
 func TestTimeoutDoesNotEndAnExchange(t *testing.T) {
-	s := beginSignIn(t, func(r *AuthorizationCode) { r.Timeout = 500 * time.Millisecond }, func(w http.ResponseWriter, _ *http.Request) {
+	t.Setenv(timeoutVariable, "500ms")
+	s := beginSignIn(t, nil, func(w http.ResponseWriter, _ *http.Request) {
 		time.Sleep(time.Second)
 		io.WriteString(w, `{"access_token":"the-access-token","token_type":"Bearer","expires_in":60}`)
 	})
@@ -363,17 +367,14 @@ func TestTimeoutDoesNotEndAnExchange(t *testing.T) {
 func TestTimeoutSetting(t *testing.T) {
 	for value, want := range map[string]time.Duration{"": 5 * time.Minute, "90s": 90 * time.Second, "1h": time.Hour} {
 		t.Setenv(timeoutVariable, value)
-		if got, err := signInTimeout(0); got != want || err != nil {
+		if got, err := signInTimeout(); got != want || err != nil {
 			t.Errorf("%q: %s, %v", value, got, err)
 		}
 	}
 	for _, value := range []string{"90", "soon", "-1s", "0s"} {
 		t.Setenv(timeoutVariable, value)
-		if _, err := signInTimeout(0); !failure.HasID(err, "InvalidSetting") {
+		if _, err := signInTimeout(); !failure.HasID(err, "InvalidSetting") {
 			t.Errorf("%q: %v", value, err)
-		}
-		if got, err := signInTimeout(time.Second); got != time.Second || err != nil {
-			t.Errorf("%s, %v", got, err)
 		}
 	}
 }
@@ -468,10 +469,11 @@ func TestSignInOverSSH(t *testing.T) {
 func beginSSHSignIn(t *testing.T, redirectURI string) *browserSignIn {
 	t.Setenv("SSH_CONNECTION", "198.51.100.7 50100 192.0.2.2 22")
 	t.Setenv("USER", "tech")
+	t.Setenv(timeoutVariable, "100ms")
 	sink := &signInSink{addresses: make(chan string, 1)}
 	port := freePort(t)
 	s := &browserSignIn{t: t, sink: sink, request: AuthorizationCode{
-		RedirectURI: strings.ReplaceAll(redirectURI, "PORT", fmt.Sprint(port)), Port: port, Interactive: true, Timeout: 100 * time.Millisecond,
+		RedirectURI: strings.ReplaceAll(redirectURI, "PORT", fmt.Sprint(port)), Port: port, Interactive: true,
 	}}
 	t.Setenv("BROWSER", "")
 	s.client = NewClient(Application{BaseURL: "https://eu.ninjarmm.com", ClientID: "the-client"}, sink)

@@ -30,22 +30,23 @@ func (c *Client) classify(err error, a *attempt, g grant) *failure.Error {
 	case errors.As(err, &transport):
 		return c.unanswered(err, transport.Timeout(), a)
 	case a.answer != nil && !json.Valid(a.body):
-		return c.invalidResponse(describe(a.answer, a.body), err)
+		return c.invalidResponse(a.describe(), err)
 	}
 	return c.invalidResponse("JSON without a usable access_token", err)
 }
 
-func describe(answer *http.Response, body []byte) string {
-	kind := failure.Clean(answer.Header.Get("Content-Type"))
+// describe says what an answer is that neither holds a token nor names an error.
+func (a *attempt) describe() string {
+	what := "something that is not JSON"
 	switch {
-	case len(body) == 0:
-		return fmt.Sprintf("status %d and no content", answer.StatusCode)
-	case json.Valid(body):
-		return fmt.Sprintf("status %d and JSON that names no error", answer.StatusCode)
-	case strings.Contains(kind, "html"):
-		return fmt.Sprintf("status %d and an HTML page", answer.StatusCode)
+	case len(a.body) == 0:
+		what = "no content"
+	case json.Valid(a.body):
+		what = "JSON that names no error"
+	case strings.Contains(a.contentType, "html"):
+		what = "an HTML page"
 	}
-	return fmt.Sprintf("status %d and something that is not JSON", answer.StatusCode)
+	return fmt.Sprintf("status %d and %s", a.status(), what)
 }
 
 func (c *Client) invalidResponse(what string, cause error) *failure.Error {
@@ -128,7 +129,7 @@ func (c *Client) proxyHost() (string, error) {
 		return "", err
 	case proxy == nil:
 		return "", nil
-	case proxy.Host == "":
+	case proxy.Hostname() == "":
 		return "", errors.New("no host")
 	}
 	return proxy.Host, nil

@@ -41,12 +41,13 @@ func (c *Client) ClientCredentials(ctx context.Context, scopes []string) (sessio
 	return c.token(ctx, grant{kind: clientCredentials, scopes: scopes, repeatable: true})
 }
 
-// Refresh makes the request of RFC 6749 section 6; without scopes it asks for those of the original grant. An answer
+// Refresh makes the request of RFC 6749 section 6; without scopes it asks for those of the original grant, which are
+// expected to be the asked ones. An answer
 // without a new refresh token keeps the old one. As NinjaOne rotates refresh tokens, the request is tried again only
 // where it certainly was not processed, and once it is under way a cancelled ctx does not end it.
-func (c *Client) Refresh(ctx context.Context, refreshToken string, scopes []string) (session.Authentication, error) {
+func (c *Client) Refresh(ctx context.Context, refreshToken string, scopes, asked []string) (session.Authentication, error) {
 	return c.token(ctx, grant{
-		kind: refreshTokenGrant, scopes: scopes, rotates: true, secret: refreshToken,
+		kind: refreshTokenGrant, scopes: scopes, asked: asked, rotates: true, secret: refreshToken,
 		params: url.Values{"refresh_token": {refreshToken}},
 	})
 }

@@ -41,7 +41,7 @@ func (c *Client) refused(err *oauth2.RetrieveError, a *attempt, g grant) *failur
 	case status >= 300 && status < 400:
 		return c.invalidResponse(fmt.Sprintf("a redirection to %s, which is not followed", locationHost(err.Response)), err)
 	case r == refusal{}:
-		return c.invalidResponse(describe(err.Response, err.Body), err)
+		return c.invalidResponse(a.describe(), err)
 	default:
 		c.explain(failed, r, status, g)
 	}

@@ -74,20 +74,21 @@ func (c *Client) try(ctx context.Context, transport http.RoundTripper, g grant) 
 // processed is repeated only if g says so.
 func repeatable(failed *failure.Error, a *attempt, g grant) error {
 	wait, told := a.retryAfter()
+	safe := false
 	switch {
 	case told && wait > longestRetryAfter, pointless(failed.Cause):
-		return backoff.Permanent(failed)
 	case a.status() == http.StatusTooManyRequests, a.status() == http.StatusServiceUnavailable:
-		if told {
-			return errors.Join(failed, &backoff.RetryAfterError{Duration: wait})
-		}
-		if g.repeatable {
-			return failed
-		}
-	case a.status() == http.StatusBadGateway, a.status() == http.StatusGatewayTimeout, failed.ID == "ConnectionFailed":
-		if g.repeatable || !a.connected.Load() {
-			return failed
-		}
+		safe = told || g.repeatable
+	case a.status() == http.StatusBadGateway, a.status() == http.StatusGatewayTimeout:
+		safe = g.repeatable
+	case failed.ID == "ConnectionFailed":
+		safe = g.repeatable || !a.connected.Load()
 	}
-	return backoff.Permanent(failed)
+	switch {
+	case !safe:
+		return backoff.Permanent(failed)
+	case told:
+		return errors.Join(failed, &backoff.RetryAfterError{Duration: wait})
+	}
+	return failed
 }

@@ -38,7 +38,7 @@ func TestNoWayToTheService(t *testing.T) {
 		"https://eu.ninjarmm.invalid":       "its name can't be resolved (DNS)",
 	} {
 		client := NewClient(Application{Instance: "eu", BaseURL: baseURL, ClientID: "id", ClientSecret: "secret"}, noSink{})
-		_, err := client.Refresh(t.Context(), "refresh", nil)
+		_, err := client.Refresh(t.Context(), "refresh", nil, nil)
 		if !failure.HasID(err, "ConnectionFailed") || !strings.Contains(err.Error(), baseURL+": "+reason) {
 			t.Errorf("%s: %v", baseURL, err)
 		}

@@ -57,7 +57,9 @@ type attempt struct {
 	connecting context.Context
 	connected  atomic.Bool
 	answer     *http.Response
-	body       []byte
+	// contentType is what the answer was said to be.
+	contentType string
+	body        []byte
 }
 
 func (a *attempt) client() *http.Client {
@@ -94,7 +96,8 @@ func (a *attempt) RoundTrip(request *http.Request) (*http.Response, error) {
 		return nil, errAnswerTooLong
 	}
 	answer.Body = io.NopCloser(bytes.NewReader(body))
-	a.answer, a.body = answer, body
+	a.answer, a.body, a.contentType = answer, body, answer.Header.Get("Content-Type")
+	answer.Header.Set("Content-Type", "application/json") // x/oauth2 would take a form too
 	return answer, nil
 }
 

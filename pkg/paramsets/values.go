@@ -120,7 +120,7 @@ func toURI(p Parameter, value json.RawMessage) (string, error) {
 	scheme := strings.ToLower(address.Scheme)
 	port := address.Port()
 	number, _ := strconv.Atoi(port)
-	if scheme != "http" && scheme != "https" || address.Hostname() == "" || address.Fragment != "" || address.User != nil ||
+	if scheme != "http" && scheme != "https" || address.Hostname() == "" || strings.Contains(s, "#") || address.User != nil ||
 		port != "" && (number < 1 || number > math.MaxUint16) {
 		return "", validation(p, fmt.Sprintf("The argument \"%s\" is not a full http or https address without a fragment.", shown(p, address.Redacted())),
 			"Pass the redirect URI exactly as it is registered in NinjaOne, for example http://localhost:9090/ or https://redirect.example.uk:9090/auth.")
