@@ -137,7 +137,7 @@ func TestSessionsAsCallersWriteThem(t *testing.T) {
 			"authentication":{"Access":"a","Expires":"2026-11-24T08:00:00Z","Refresh":null}}`, "control"},
 		"a date of another culture":   {`{"connection":{` + of + `,"AuthScopes":"control"},"authentication":{"Expires":"24.11.2026 08:00:00"}}`, "control"},
 		"a date as a number":          {`{"connection":{` + of + `,"AuthScopes":"control"},"authentication":{"Expires":1795500000}}`, "control"},
-		"texts as vaults hold them":   {`{"connection":{` + of + `,"AuthScopes":"control","AuthListenerPort":"9090","UseSecretManagement":"False"},"authentication":null}`, "control"},
+		"texts as vaults hold them":   {`{"connection":{` + of + `,"AuthScopes":["control"],"AuthListenerPort":"9090","UseSecretManagement":"False","WriteToSecretVault":0},"authentication":null}`, "control"},
 		"no authentication":           {`{"connection":{` + of + `,"AuthScopes":"control"},"authentication":null}`, "control"},
 		"unknown fields":              {`{"connection":{` + of + `,"AuthScopes":"control","More":{"a":[1]}},"also":1}`, "control"},
 		"nothing but the application": {`{"connection":{` + of + `}}`, "monitoring management control"},

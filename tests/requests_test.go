@@ -55,6 +55,7 @@ func TestBadInput(t *testing.T) {
 		"half a request":              {`{"parameters":{"ClientSecret":"hunter2"`, "MalformedRequest", "not one line of JSON"},
 		"several lines":               {"{\n  \"parameters\": {}\n}\n", "MalformedRequest", "jq -c"},
 		"a number":                    {"17\n", "MalformedRequest", "not an object"},
+		"null":                        {"null\n", "MalformedRequest", "not an object"},
 		"an array":                    {"[]\n", "MalformedRequest", "not an object"},
 		"two requests in a line":      {"{}{}\n", "MalformedRequest", "not one line of JSON"},
 		"binary":                      {"\x00\x01\xfe\xff{}\n", "MalformedRequest", "UTF-8"},

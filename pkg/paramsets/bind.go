@@ -1,6 +1,7 @@
 package paramsets
 
 import (
+	"cmp"
 	"encoding/json"
 	"slices"
 	"strings"
@@ -39,10 +40,12 @@ func (v *Values) Given(name string) bool {
 }
 
 // Bind converts the arguments and finds the parameter set, in the order in which PowerShell's binder does it and with
-// its errors: first values, then parameters that exclude each other, then unknown names, then the set. A null for a
-// parameter that is nowhere mandatory counts as not given (the module passes -ShowTokens:$null).
+// its errors: first values, then parameters that exclude each other, then unknown names, then the set. A null counts as
+// not given (the module passes -ShowTokens:$null); where the set demands the parameter it is the empty string to which
+// PowerShell converts it.
 func Bind(arguments []Argument) (*Values, error) {
 	v := &Values{}
+	var null subset
 	unknown := ""
 	for _, a := range arguments {
 		i := find(a.Name)
@@ -56,7 +59,8 @@ func Bind(arguments []Argument) (*Values, error) {
 		if v.bound&(1<<i) != 0 {
 			return nil, alreadyBound(p)
 		}
-		if string(a.Value) == "null" && !p.mandatorySomewhere() {
+		if string(a.Value) == "null" {
+			null |= 1 << i
 			continue
 		}
 		if err := v.set(p, a.Value); err != nil {
@@ -72,10 +76,21 @@ func Bind(arguments []Argument) (*Values, error) {
 	}
 	set, err := resolve(v.bound)
 	if err != nil {
-		return nil, err
+		return nil, cmp.Or(nullInstead(err, null), err)
 	}
 	v.ParameterSet = set
 	return v, v.checkSwitches()
+}
+
+// nullInstead is the error of the first string that is missing because it was null.
+func nullInstead(err error, null subset) error {
+	for name := range strings.FieldsSeq(missingNames(err)) {
+		if i := find(name); null&(1<<i) != 0 && Parameters[i].Type == String {
+			_, err := toString(Parameters[i], json.RawMessage("null"))
+			return err
+		}
+	}
+	return nil
 }
 
 func find(name string) int {

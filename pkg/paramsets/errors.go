@@ -27,6 +27,14 @@ func missingMandatory(names []string, set string) *failure.Error {
 	}
 }
 
+// missingNames are the names of a MissingMandatoryParameter error, separated by spaces.
+func missingNames(err error) string {
+	if !failure.HasID(err, "MissingMandatoryParameter") {
+		return ""
+	}
+	return failure.From(err).Target
+}
+
 func notFound(name string) *failure.Error {
 	name = failure.Clean(name)
 	return &failure.Error{

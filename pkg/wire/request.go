@@ -51,7 +51,7 @@ func (c Caller) wants(stream report.Stream) bool {
 
 // decodeRequest reads a request line. Failures: EmptyRequest, MalformedRequest, UnsupportedVersion.
 func decodeRequest(line []byte) (*Request, error) {
-	if len(bytes.TrimSpace(line)) == 0 {
+	if line = bytes.TrimSpace(line); len(line) == 0 {
 		return nil, &failure.Error{
 			ID: "EmptyRequest", Category: failure.InvalidData, Target: "stdin",
 			Message:        "There was no request on the standard input.",
@@ -75,6 +75,9 @@ func decodeRequest(line []byte) (*Request, error) {
 			Recommendation: "Update ninjaone-auth and Connect-NinjaOne.ps1 to the same release.",
 		}
 	}
+	if err == nil && line[0] != '{' {
+		err = errNotAnObject
+	}
 	if err != nil {
 		return nil, invalid("", err)
 	}
@@ -84,7 +87,10 @@ func decodeRequest(line []byte) (*Request, error) {
 	}
 	present, err := decodeSession(outer.Session)
 	if err != nil {
-		return nil, invalid("session: ", err)
+		failed := invalid("session: ", err)
+		failed.Recommendation = "Connect-NinjaOne passes on the session of this script: clear it with " +
+			"Remove-Variable NRAPIConnectionInformation, NRAPIAuthenticationInformation -Scope Script -Force."
+		return nil, failed
 	}
 	return &Request{Parameters: arguments, Session: present, Caller: outer.Caller}, nil
 }
@@ -165,22 +171,26 @@ func decodeSession(raw json.RawMessage) (*session.Session, error) {
 	return s, json.Unmarshal(plain, s)
 }
 
-// plain is the value of a connection's switch or port as its type wants it.
+// plain is the value of a connection's switch, port or scopes as its type wants it.
 func plain(name string, value json.RawMessage) json.RawMessage {
-	var object struct{ IsPresent *bool }
-	if json.Unmarshal(value, &object) == nil && object.IsPresent != nil {
-		return json.RawMessage(strconv.FormatBool(*object.IsPresent))
-	}
-	var text string
-	if json.Unmarshal(value, &text) != nil {
+	var parsed any
+	if json.Unmarshal(value, &parsed) != nil {
 		return value
 	}
-	switch name {
+	if object, ok := parsed.(map[string]any); ok && object["IsPresent"] != nil {
+		parsed = object["IsPresent"]
+	}
+	switch text := strings.Trim(fmt.Sprint(parsed), "[]"); name {
 	case "UseSecretManagement", "WriteToSecretVault", "ReadFromSecretVault", "ParseDateTimes":
-		return json.RawMessage(strconv.FormatBool(strings.EqualFold(text, "True")))
+		return json.RawMessage(strconv.FormatBool(strings.EqualFold(text, "true") || text == "1"))
 	case "AuthListenerPort":
 		port, _ := strconv.Atoi(text)
 		return json.RawMessage(strconv.Itoa(port))
+	case "AuthScopes":
+		if _, several := parsed.([]any); several {
+			joined, _ := json.Marshal(text)
+			return joined
+		}
 	}
 	return value
 }
