@@ -51,6 +51,17 @@ function Invoke-Shell ([string] $Script, [string[]] $Arguments = '-NonInteractiv
     Wait-Shell (Start-Shell $Script $Arguments $Environment)
 }
 
+# A runspace of its own that dot-sources the wrapper and runs a script: what it put out, and its errors.
+function Invoke-Runspace ([string] $Script) {
+    $shell = [powershell]::Create().AddScript(". '$(Get-WrapperPath)'`n$Script")
+    try {
+        $shell.Invoke()
+        $shell.Streams.Error
+    } finally {
+        $shell.Dispose()
+    }
+}
+
 # Waits until a condition holds.
 function Wait-Until ([scriptblock] $Condition, [double] $Seconds = 20) {
     $clock = [Diagnostics.Stopwatch]::StartNew()
