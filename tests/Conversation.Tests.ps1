@@ -168,6 +168,12 @@ Describe 'The session' {
         $Script:NRAPIAuthenticationInformation.Access | Should -BeExactly 'access-token-0'
     }
 
+    It 'is read although the program has ended before its last line is there' {
+        Set-Program "{ sleep 1; $print; } &"
+        Connect-NinjaOne @given
+        $Script:NRAPIAuthenticationInformation.Access | Should -BeExactly 'access-token-0'
+    }
+
     It 'takes tokens of 64 KiB' {
         $long = 'x' * 65536
         [IO.File]::WriteAllText("$path.line", (Get-SessionLine @{} @{ Access = $long; Refresh = $long }))

@@ -9,6 +9,7 @@ $configuration.Run.PassThru = $true
 $configuration.Output.Verbosity = 'Normal'
 $result = Invoke-Pester -Configuration $configuration
 foreach ($test in $result.Skipped) {
-    if ($env:NOT_RUN_LIST) { Add-Content -Path $env:NOT_RUN_LIST -Value "Pester: $($test.ExpandedPath) (Install-Module Microsoft.PowerShell.SecretManagement)" }
+    $path = if ($test.ExpandedPath) { $test.ExpandedPath } else { $test.Path -join '.' }
+    if ($env:NOT_RUN_LIST) { Add-Content -Path $env:NOT_RUN_LIST -Value "Pester: $path (Install-Module Microsoft.PowerShell.SecretManagement)" }
 }
 if ($result.Result -ne 'Passed' -or $result.PassedCount -eq 0) { exit 1 }
