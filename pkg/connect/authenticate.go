@@ -32,6 +32,7 @@ func (c *call) authenticate(ctx context.Context) (session.Authentication, error)
 		Port: c.target.Connection.AuthListenerPort, Interactive: c.Interactive, Unseen: c.Unseen,
 	})
 	if err == nil && authentication.Refresh == "" && c.target.Connection.AuthMode == session.ModeToken {
+		c.target.Connection.AuthMode = session.ModeAuthorisationCode
 		report.Warningf(c.Sink, "NinjaOne gave no refresh token although offline_access was asked for: the session ends with its access token. "+
 			"Allow the grant type 'Refresh Token' for the application under Administration > Apps > API in NinjaOne.")
 	}
@@ -56,33 +57,33 @@ func noRefreshToken() *failure.Error {
 
 // renewedByAnother takes over what another process has stored since the session to renew was read, and tells whether
 // that makes a renewal needless.
-func (c *call) renewedByAnother(ctx context.Context) bool {
+func (c *call) renewedByAnother(ctx context.Context) (bool, error) {
 	if c.present == nil || c.values.RefreshToken != "" && c.values.RefreshToken != string(c.present.Authentication.Refresh) {
-		return false
+		return false, nil
 	}
-	stored, ok := c.stored(ctx)
+	stored, ok, err := c.stored(ctx)
 	if !ok || !stored.Authentication.Expires.After(c.present.Authentication.Expires) || !sameGrant(stored.Connection, c.target.Connection) {
-		return false
+		return false, err
 	}
 	if stored.Authentication.Usable(time.Now()) {
 		report.Verbosef(c.Sink, "Another process has renewed the session in %s: using it.", c.store)
 		c.target.Authentication = stored.Authentication
-		return true
+		return true, nil
 	}
 	if stored.Authentication.Refresh != "" {
 		c.values.RefreshToken = string(stored.Authentication.Refresh)
 	}
-	return false
+	return false, nil
 }
 
 // sameGrant tells whether a token of one connection is what the other asks for.
 func sameGrant(a, b session.Connection) bool {
-	return a.AuthMode == b.AuthMode && a.AuthScopes == b.AuthScopes
+	return a.AuthMode == b.AuthMode && a.AuthScopes == b.AuthScopes && a.ClientSecret == b.ClientSecret
 }
 
 // retryWithStored is for a refresh token that NinjaOne does not accept: it tells whether the vault holds another.
 func (c *call) retryWithStored(ctx context.Context) bool {
-	stored, ok := c.stored(ctx)
+	stored, ok, _ := c.stored(ctx)
 	token := string(stored.Authentication.Refresh)
 	if !ok || token == "" || token == c.refreshToken() {
 		return false
@@ -92,12 +93,12 @@ func (c *call) retryWithStored(ctx context.Context) bool {
 	return true
 }
 
-// stored is what the vault now holds, if it is of the same application.
-func (c *call) stored(ctx context.Context) (session.Session, bool) {
-	s, err := c.store.Load(ctx)
-	if err != nil {
+// stored is what the vault now holds, if it is of the same application. That it holds nothing of use is no error.
+func (c *call) stored(ctx context.Context) (s session.Session, ok bool, err error) {
+	s, err = c.store.Load(ctx)
+	if failure.HasID(err, "SessionNotStored", "VaultDataInvalid") {
 		report.Debugf(c.Sink, "Nothing to take over from %s: %s", c.store, failure.From(err).Message)
-		return session.Session{}, false
+		return s, false, nil
 	}
-	return s, s.Connection.SameApplication(c.target.Connection)
+	return s, err == nil && s.Connection.SameApplication(c.target.Connection), err
 }

@@ -100,7 +100,7 @@ func (c *call) openVault(ctx context.Context) error {
 	}
 	name := vault.Name{Vault: string(settings.VaultName), Prefix: settings.SecretPrefix}
 	store, err := vault.ForWriting(ctx, name, c.Vaults, c.Sink)
-	if err != nil && ctx.Err() == nil && c.present != nil && c.flow == paramsets.ClientCredentials {
+	if err != nil && ctx.Err() == nil && c.present != nil && c.flow == paramsets.ClientCredentials && !c.values.Given("WriteToSecretVault") {
 		failed := failure.From(err)
 		report.Warningf(c.Sink, "The session is renewed without being stored. %s %s", failed.Message, failed.Recommendation)
 		return nil
@@ -139,16 +139,18 @@ func (c *call) storeUnderLock(ctx context.Context) (session.Session, error) {
 	if err != nil {
 		return session.Session{}, err
 	}
-	if waited && c.renewedByAnother(ctx) {
-		return c.target, nil
+	if waited {
+		if renewed, err := c.renewedByAnother(ctx); renewed || err != nil {
+			return c.target, err
+		}
 	}
 	unlock, err := c.store.Lock(ctx)
 	if err != nil {
 		return session.Session{}, err
 	}
 	defer unlock()
-	if c.renewedByAnother(ctx) {
-		return c.target, nil
+	if renewed, err := c.renewedByAnother(ctx); renewed || err != nil {
+		return c.target, err
 	}
 	c.target.Authentication, err = c.authenticate(ctx)
 	if failure.HasID(err, "InvalidRefreshToken") && c.retryWithStored(ctx) {

@@ -66,7 +66,18 @@ func Restore(ctx context.Context, name vault.Name, caller Caller) (session.Sessi
 	}
 	renewed, err := renewStored(ctx, store, s, caller.Sink)
 	if failure.HasID(err, "InvalidRefreshToken") {
-		renewed, err = renewAgain(ctx, store, s, err, caller.Sink)
+		newer, changed := changedByAnother(ctx, store, s)
+		switch {
+		case !changed:
+		case newer.Authentication.Usable(time.Now()):
+			return newer, nil
+		default:
+			s = newer
+			renewed, err = renewStored(ctx, store, s, caller.Sink)
+		}
+	}
+	if failure.HasID(err, "InvalidRefreshToken") {
+		failure.From(err).Recommendation = signInAnew(s.Connection)
 	}
 	if err != nil {
 		return session.Session{}, err
@@ -76,6 +87,13 @@ func Restore(ctx context.Context, name vault.Name, caller Caller) (session.Sessi
 		caller.warnNotStored(store, err)
 	}
 	return s, nil
+}
+
+// changedByAnother reads once more what NinjaOne did not accept: a writer that this process's lock did not keep out may
+// have stored a newer session.
+func changedByAnother(ctx context.Context, store vault.Store, tried session.Session) (newer session.Session, changed bool) {
+	newer, err := store.Load(ctx)
+	return newer, err == nil && newer.Authentication.Refresh != tried.Authentication.Refresh
 }
 
 // renewStored renews a session by its AuthMode.
@@ -94,23 +112,6 @@ func renewStored(ctx context.Context, store vault.Store, s session.Session, sink
 	}
 }
 
-// renewAgain is for a refresh token that NinjaOne does not accept: another writer may have stored a newer one that this
-// process's lock did not keep out.
-func renewAgain(ctx context.Context, store vault.Store, tried session.Session, refused error, sink report.Sink) (session.Authentication, error) {
-	failed := failure.From(refused)
-	failed.Recommendation = signInAnew(tried.Connection)
-	s, err := store.Load(ctx)
-	switch {
-	case err != nil, !s.Connection.SameApplication(tried.Connection):
-		return session.Authentication{}, failed
-	case s.Authentication.Usable(time.Now()):
-		return s.Authentication, nil
-	case s.Authentication.Refresh == tried.Authentication.Refresh:
-		return session.Authentication{}, failed
-	}
-	return renewStored(ctx, store, s, sink)
-}
-
 func signInAnew(c session.Connection) string {
 	prefix := ""
 	if c.SecretPrefix != session.DefaultSecretPrefix {
@@ -121,4 +122,7 @@ func signInAnew(c session.Connection) string {
 }
 
 // quoted is a text as PowerShell writes it.
-func quoted(text string) string { return "'" + strings.ReplaceAll(text, "'", "''") + "'" }
+func quoted(text string) string { return "'" + quotes.Replace(text) + "'" }
+
+// quotes doubles what PowerShell takes for a single quote.
+var quotes = strings.NewReplacer("'", "''", "‘", "‘‘", "’", "’’", "‚", "‚‚", "‛", "‛‛")

@@ -8,8 +8,11 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/99designs/keyring"
+
+	"ninjaone-auth/pkg/vault/nobus"
 )
 
 // backendVariable chooses a keyring other than the operating system's own.
@@ -80,6 +83,9 @@ func prepare(backend keyring.BackendType, config *keyring.Config) (err error) {
 		config.LibSecretCollectionName, err = secretServiceCollection()
 	case keyring.KWalletBackend:
 		config.ServiceName = "kdewallet"
+		if reason := nobus.Reason(); reason != "" {
+			err = &problem{kindUnavailable, "there is no D-Bus session bus: " + reason}
+		}
 	case keyring.PassBackend:
 		if _, missing := exec.LookPath("pass"); missing != nil {
 			err = &problem{kindUnavailable, "the program pass is not installed"}
@@ -144,7 +150,18 @@ func replaceFile(config keyring.Config, item keyring.Item) error {
 	if err := flush(written); err != nil {
 		return err
 	}
-	return os.Rename(written, filepath.Join(final, item.Key))
+	return rename(written, filepath.Join(final, item.Key))
+}
+
+// rename replaces a file; Windows refuses that while another process reads it.
+func rename(from, to string) (err error) {
+	for range 100 {
+		if err = os.Rename(from, to); runtime.GOOS != "windows" || !errors.Is(err, os.ErrPermission) {
+			break
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	return err
 }
 
 func flush(path string) error {

@@ -2,10 +2,12 @@ package vault
 
 import (
 	"fmt"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"ninjaone-auth/pkg/session"
 )
@@ -100,8 +102,12 @@ func complete(s *session.Session, name Name, wrong []string) (problem string) {
 	c := &s.Connection
 	var missing []string
 	for _, f := range fields {
-		if required(f.name, c.AuthMode) && f.get(*s) == "" && !slices.Contains(wrong, f.name) {
+		switch value := f.get(*s); {
+		case slices.Contains(wrong, f.name):
+		case required(f.name, c.AuthMode) && value == "":
 			missing = append(missing, f.name)
+		case strings.ContainsFunc(value, func(r rune) bool { return !unicode.IsPrint(r) }):
+			wrong = append(wrong, f.name)
 		}
 	}
 	if mode, ok := canonicalMode(c.AuthMode); ok {
@@ -116,8 +122,15 @@ func complete(s *session.Session, name Name, wrong []string) (problem string) {
 	}
 	if url, ok := session.BaseURL(c.Instance); ok && strings.EqualFold(strings.TrimSuffix(c.URL, "/"), url) {
 		c.URL = url
-	} else if c.URL != "" {
+	} else if ok && c.URL != "" {
 		wrong = append(wrong, "URL")
+	}
+	if redirect, err := url.Parse(c.RedirectURI); c.RedirectURI != "" && (err != nil || redirect.Host == "" ||
+		redirect.Scheme != "http" && redirect.Scheme != "https") {
+		wrong = append(wrong, "RedirectURI")
+	}
+	if s.Authentication.Type != "" && !strings.EqualFold(s.Authentication.Type, "Bearer") {
+		wrong = append(wrong, "Type")
 	}
 	if len(missing)+len(wrong) > 0 {
 		return describe(missing, wrong)

@@ -204,6 +204,13 @@ func (k *Keyring) ask(ctx context.Context, r request) (answer, error) {
 		defer child.end()
 	}
 	a, err := child.ask(ctx, r, func() {})
+	if child == k.locked && child.ended() {
+		// It took the lock with it, but what is to be saved may exist nowhere else.
+		k.locked = nil
+		if r.Operation == opSave {
+			return k.ask(ctx, r)
+		}
+	}
 	return a, k.failed(r.Operation, err)
 }
 

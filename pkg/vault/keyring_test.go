@@ -240,6 +240,22 @@ func TestSaveOutlivesItsParent(t *testing.T) {
 	}
 }
 
+// A child that is killed takes its lock along, but not the only copy of a token.
+func TestSaveOutlivesItsChild(t *testing.T) {
+	useFile(t)
+	store := NewKeyring(testName, &sink{})
+	unlock, err := store.Lock(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unlock()
+	kill(store.locked.command)
+	if err := store.Save(t.Context(), withCount(1)); err != nil {
+		t.Fatal(err)
+	}
+	mustLoad(t, store, withCount(1))
+}
+
 // The same with a real parent, killed at random moments while it saves without a pause.
 func TestKilledParent(t *testing.T) {
 	useFile(t)

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/99designs/keyring"
@@ -86,7 +87,6 @@ func (p *process) ask(ctx context.Context, r request, waiting func()) (answer, e
 			case a.Waiting:
 				waiting()
 			case a.Problem != nil && a.Problem.Kind == kindFailed:
-				p.end()
 				a.Problem.Reason += p.stderr.note()
 				return answer{}, a.Problem
 			case a.Problem != nil:
@@ -113,7 +113,6 @@ func (p *process) ask(ctx context.Context, r request, waiting func()) (answer, e
 }
 
 // end lets the child finish, which releases its lock, and waits for it unless a save was left to finish by itself.
-// After a failure of kindFailed it has ended already.
 func (p *process) end() {
 	p.stdin.Close()
 	if p.saving {
@@ -127,15 +126,22 @@ func (p *process) end() {
 }
 
 // clipped keeps the first bytes of what a child says on stderr.
-type clipped struct{ text []byte }
+type clipped struct {
+	mu   sync.Mutex
+	text []byte
+}
 
 func (c *clipped) Write(b []byte) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.text = append(c.text, b[:min(len(b), 300-min(300, len(c.text)))]...)
 	return len(b), nil
 }
 
 // note returns what programs such as gpg said, as the end of a message in one line.
 func (c *clipped) note() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	printable := strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f {
 			return ' '
@@ -147,3 +153,6 @@ func (c *clipped) note() string {
 	}
 	return fmt.Sprintf(" (%s)", printable)
 }
+
+// ended tells whether the child has ended by itself and was waited for.
+func (p *process) ended() bool { return p.command.ProcessState != nil }

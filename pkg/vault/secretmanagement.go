@@ -17,7 +17,7 @@ type SecretManagement struct {
 	name  Name
 	asker Asker
 	sink  report.Sink
-	// stored is what the vault is known to hold.
+	// stored is what the vault is known to hold, with the defaults for what it leaves out.
 	stored map[string]string
 }
 
@@ -42,7 +42,7 @@ func (v *SecretManagement) Load(ctx context.Context) (session.Session, error) {
 	if err != nil {
 		return session.Session{}, err
 	}
-	v.stored = stored
+	v.stored = map[string]string{}
 	var s session.Session
 	var wrong []string
 	empty := true
@@ -60,8 +60,11 @@ func (v *SecretManagement) Load(ctx context.Context) (session.Session, error) {
 	if problem := complete(&s, v.name, wrong); problem != "" {
 		return session.Session{}, invalid(v.name, v, problem)
 	}
-	if s.Connection.AuthMode == session.ModeClientCredentials {
+	if s.Connection.AuthMode != session.ModeToken {
 		s.Authentication.Refresh = "" // an older session's: what is empty is not written
+	}
+	for _, f := range fields {
+		v.stored[v.name.Prefix+f.name] = f.get(s)
 	}
 	report.Verbosef(v.sink, "Read the session from %s.", v)
 	return s, nil

@@ -97,6 +97,29 @@ func TestSecretManagementWritesOnlyWhatChanged(t *testing.T) {
 }
 
 // What was read before the lock may have been overwritten since.
+// A renewal leaves alone what a vault of the module's leaves out, and how it writes what it holds.
+func TestSecretManagementWritesNoDefaults(t *testing.T) {
+	caller := newCaller("V")
+	for name, value := range map[string]string{
+		"AuthMode": "Token Authentication", "URL": "https://app.ninjarmm.com", "Instance": "APP", "ClientId": "i", "ClientSecret": "s",
+		"AuthScopes": "offline_access", "Refresh": "r", "Expires": "11/24/2026 08:00:00", "WriteToSecretVault": "true",
+	} {
+		caller.vaults["V"]["NinjaOne"+name] = value
+	}
+	store := NewSecretManagement(Name{Vault: "V"}, caller, &sink{})
+	s, err := store.Load(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Authentication.Refresh, s.Authentication.Access, s.Authentication.Expires = "r2", "a2", time.Now()
+	if err := store.Save(t.Context(), s); err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"NinjaOneRefresh", "NinjaOneAccess", "NinjaOneExpires"}; !slices.Equal(caller.written, want) {
+		t.Errorf("wrote %v", caller.written)
+	}
+}
+
 func TestSecretManagementForgetsWithoutLock(t *testing.T) {
 	home(t)
 	caller := newCaller(testName.Vault)
@@ -153,7 +176,13 @@ func TestSecretManagementValidity(t *testing.T) {
 		{"URL=https://app.ninjarmm.com.example.org", "wrong is URL", nil},
 		{"URL=http://app.ninjarmm.com", "wrong is URL", nil},
 		{"URL=https://eu.ninjarmm.com", "wrong is URL", nil},
-		{"Instance=mars", "wrong is Instance, URL", nil},
+		{"Instance=mars", "wrong is Instance", nil},
+		{"Instance=", "it lacks Instance", nil},
+		{"ClientId=a\x1b[2Jb", "wrong is ClientId", nil},
+		{"Refresh=a\nb", "wrong is Refresh", nil},
+		{"RedirectURI=not a uri", "wrong is RedirectURI", nil},
+		{"Type=Foo", "wrong is Type", nil},
+		{"AuthMode=Authorisation Code", "", func(s session.Session) bool { return s.Authentication.Refresh == "" }},
 		{"AuthListenerPort=seventy", "wrong is AuthListenerPort", nil},
 		{"AuthListenerPort=65536", "wrong is AuthListenerPort", nil},
 		{"UseSecretManagement=yes", "wrong is UseSecretManagement", nil},

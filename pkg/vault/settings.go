@@ -2,6 +2,7 @@ package vault
 
 import (
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"path/filepath"
@@ -56,25 +57,34 @@ func passphrase() (string, error) {
 		}
 		return environmentPassphrase, nil
 	}
-	info, err := os.Stat(path)
-	if err == nil && !info.Mode().IsRegular() {
-		err = fmt.Errorf("%s is not a regular file", path)
-	}
-	if err == nil {
-		err = checkPrivate(info)
-	}
+	text, err := readPrivate(path)
 	if err != nil {
 		return "", passphraseMissing(fmt.Sprintf("%s (%s) cannot be used: %v", passphraseFileVariable, filepath.Base(path), err))
-	}
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return "", passphraseMissing(fmt.Sprintf("%s cannot be read: %v", passphraseFileVariable, err))
 	}
 	line := strings.TrimRight(string(text), "\r\n")
 	if line == "" {
 		return "", passphraseMissing(fmt.Sprintf("%s names an empty file", passphraseFileVariable))
 	}
 	return line, nil
+}
+
+func readPrivate(path string) ([]byte, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is not a regular file", path)
+	}
+	if err := checkPrivate(info); err != nil {
+		return nil, err
+	}
+	return io.ReadAll(io.LimitReader(file, 1<<16))
 }
 
 func passphraseMissing(reason string) *failure.Error {

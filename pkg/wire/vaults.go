@@ -4,12 +4,16 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
 	"ninjaone-auth/pkg/failure"
 	"ninjaone-auth/pkg/vault"
 )
+
+// storingTime is how long a caller that is gone may take to store what it was handed last.
+const storingTime = 2 * time.Second
 
 // reply is the caller's answer to getSecrets or setSecrets.
 type reply struct {
@@ -46,16 +50,19 @@ func (c *Conversation) SetSecrets(ctx context.Context, name string, secrets []va
 		Vault   string         `json:"vault"`
 		Secrets []vault.Secret `json:"secrets"`
 	}{"setSecrets", name, secrets})
+	if errors.Is(err, ErrCallerGone) {
+		time.Sleep(storingTime) // under the session's lock
+	}
 	if err != nil {
 		return err
 	}
 	if answer.Stored == nil {
 		return misunderstood(name)
 	}
-	if *answer.Stored < len(secrets) {
+	if stored := max(0, *answer.Stored); stored < len(secrets) {
 		return &failure.Error{
-			ID: "SecretNotStored", Category: failure.WriteError, Target: secrets[max(0, *answer.Stored)].Name,
-			Message:        fmt.Sprintf("Only %d of %d secrets were stored in vault %q.", *answer.Stored, len(secrets), name),
+			ID: "SecretNotStored", Category: failure.WriteError, Target: secrets[stored].Name,
+			Message:        fmt.Sprintf("Only %d of %d secrets were stored in vault %q.", stored, len(secrets), name),
 			Recommendation: "Run Connect-NinjaOne again.",
 		}
 	}
