@@ -226,7 +226,8 @@ function Connect-NinjaOne {
             $message
         }
 
-        # ConvertFrom-Json of PowerShell 7 makes a DateTime of a text that looks like one: this is the text again.
+        # ConvertFrom-Json of PowerShell 7 makes a DateTime of a text that looks like one: this is the text again, in the
+        # form in which the program writes dates.
         function ConvertTo-Text ($Value) {
             if ($Value -is [datetime]) { $Value.ToString('yyyy-MM-ddTHH:mm:ss.FFFFFFFK', [cultureinfo]::InvariantCulture) } else { $Value }
         }
@@ -256,24 +257,28 @@ function Connect-NinjaOne {
             if (-not (Get-Command -Name $module\Get-Secret -ErrorAction Ignore)) {
                 return @{ error = @{ id = 'VaultNotFound'; name = $module; message = "The module $module is not installed." } }
             }
+            $vault = ConvertTo-Text $Request.vault
             $found = @{}
             $stored = 0
             $value = $null
+            $errorsBefore = $global:Error.Count
             try {
                 foreach ($name in $Request.names) {
-                    $secret = Invoke-Patiently { & $module\Get-Secret -Vault $Request.vault -Name $name -AsPlainText -ErrorAction Stop -WarningAction Ignore }
+                    $secret = Invoke-Patiently { & $module\Get-Secret -Vault $vault -Name $name -AsPlainText -ErrorAction Stop -WarningAction Ignore }
                     if ($secret -is [string]) { $found[$name] = "$secret" }
                 }
                 foreach ($secret in $Request.secrets) {
                     $name = $secret.name
                     $value = ConvertTo-Text $secret.value
-                    Invoke-Patiently { & $module\Set-Secret -Vault $Request.vault -Name $name -Secret $value -ErrorAction Stop -WarningAction Ignore }
+                    Invoke-Patiently { & $module\Set-Secret -Vault $vault -Name $name -Secret $value -ErrorAction Stop -WarningAction Ignore }
                     $stored++
                 }
             } catch {
                 $id = if ($_.FullyQualifiedErrorId -like '*VaultNotFound*') { 'VaultNotFound' } elseif ($value) { 'SecretNotStored' } else { 'VaultFailed' }
                 $message = if ($value) { $_.Exception.Message.Replace($value, '***') } else { $_.Exception.Message }
                 return @{ error = @{ id = $id; name = $name; message = $message } }
+            } finally {
+                while ($global:Error.Count -gt $errorsBefore) { $global:Error.RemoveAt(0) } # the program is told
             }
             if ($Request.type -eq 'setSecrets') { @{ stored = $stored } } else { @{ secrets = $found } }
         }
@@ -292,20 +297,43 @@ function Connect-NinjaOne {
             else { Write-Progress -Activity $Progress.activity -Status "$($Progress.status) " -PercentComplete $Progress.percent }
         }
 
+        # Sets both variables, or neither: a finally block is not interrupted.
+        function Set-Session ($Answer) {
+            try {
+                $connection = ConvertTo-Table $Answer.connection
+                $authentication = ConvertTo-Table $Answer.authentication
+                if (-not $authentication.Access) { throw 'There is no access token.' }
+                $connection.AuthListenerPort = [int] $connection.AuthListenerPort
+                $uri = $connection.RedirectURI
+                $connection.RedirectURI = [UriBuilder] $uri
+                if ("$($connection.RedirectURI)" -ne $uri) { Add-Member -InputObject $connection.RedirectURI -NotePropertyName OriginalString -NotePropertyValue $uri }
+                $authentication.Expires = ([datetime] $authentication.Expires).ToLocalTime()
+            } catch {
+                Stop-Program "$program printed a session that lacks what it must hold."
+            }
+            try { } finally {
+                $Script:NRAPIConnectionInformation = $connection
+                $Script:NRAPIAuthenticationInformation = $authentication
+                $variables.Get('Script:NRAPIConnectionInformation').Visibility = 'Private'
+                $variables.Get('Script:NRAPIAuthenticationInformation').Visibility = 'Private'
+                if ($connection.ParseDateTimes) { $Script:ParseDateTimes = $true }
+            }
+        }
+
         $variables = $ExecutionContext.SessionState.PSVariable
         $program = Find-Program
         $start = [System.Diagnostics.ProcessStartInfo] @{
             FileName = $program; Arguments = 'connect'; UseShellExecute = $false; CreateNoWindow = $true
             RedirectStandardInput = $true; RedirectStandardOutput = $true; RedirectStandardError = $true
         }
-        $answer = $null
-        $process = $null
+        $answer = $process = $pending = $null
         try {
             try { $process = [System.Diagnostics.Process]::Start($start) } catch { Stop-Program "$program does not start: $($_.Exception.GetBaseException().Message)" }
             $given = @{}
             foreach ($name in $PSBoundParameters.Keys) {
-                $value = $PSBoundParameters[$name]
-                if ($name -notin [System.Management.Automation.Cmdlet]::CommonParameters) { $given[$name] = if ($value -is [switch]) { [bool] $value } else { $value } }
+                if ($name -in [System.Management.Automation.Cmdlet]::CommonParameters) { continue }
+                $given[$name] = $PSBoundParameters[$name]
+                if ($given[$name] -is [switch]) { $given[$name] = [bool] $given[$name] }
             }
             if ($RedirectURL) { $given.RedirectURL = $RedirectURL.OriginalString }
             $streams = @(
@@ -313,7 +341,11 @@ function Connect-NinjaOne {
                 if ($VerbosePreference -notin 'SilentlyContinue', 'Ignore') { 'verbose' }
                 if ($DebugPreference -notin 'SilentlyContinue', 'Ignore') { 'debug' }
             )
-            $interactive = [Environment]::UserInteractive -and [Environment]::CommandLine -notmatch '\s[-/]noni'
+            $interactive = [Environment]::UserInteractive
+            foreach ($argument in [Environment]::GetCommandLineArgs()) {
+                if ($argument -match '^(--?|/)noni') { $interactive = $false }
+                if ($argument -match '^(--?|/)(f|file|c|command|e|ec|enc|encodedcommand)$') { break }
+            }
             $request = @{ version = 1; parameters = $given; caller = @{ streams = $streams; vaults = $true; interactive = $interactive } }
             $connection = $variables.GetValue('Script:NRAPIConnectionInformation')
             $authentication = $variables.GetValue('Script:NRAPIAuthenticationInformation')
@@ -337,7 +369,7 @@ function Connect-NinjaOne {
                 if ($type -in 'session', 'error') { $answer = $message; break }
                 if ($type -eq 'write') { Write-Message $message.stream $message.message }
                 elseif ($type -eq 'progress') { Show-Progress $message }
-                elseif ($type -in 'getSecrets', 'setSecrets') { Send-Line (Use-Vault $message) }
+                elseif ($type -in 'getSecrets', 'setSecrets') { $pending = $message; Send-Line (Use-Vault $message); $pending = $null }
                 else { Stop-Program "$program printed a line of a type that this Connect-NinjaOne does not know." }
             }
         } finally {
@@ -345,10 +377,14 @@ function Connect-NinjaOne {
                 try {
                     $process.StandardInput.Close()
                     if (-not $answer) {
-                        # A program whose caller has gone ends at once, unless it is renewing a token: killed then, it would lose
-                        # the only copy. So it is awaited for as long as a request may take, and its new token is stored.
-                        $deadline = [datetime]::UtcNow.AddSeconds($(if ($UseClientAuth -or $UseWebAuth) { 2 } else { 35 }))
-                        while ([datetime]::UtcNow -lt $deadline -and ($message = Receive-Line $deadline)) { if ($message.type -eq 'setSecrets') { $null = Use-Vault $message } }
+                        # Ctrl+C, or a warning that is an error. A program whose caller has gone ends at once, unless it is renewing a
+                        # token: killed then, it would lose the only copy. So it is awaited for as long as a request may take, and its
+                        # new token is kept.
+                        $deadline = [datetime]::UtcNow.AddSeconds($(if ($UseTokenAuth -or -not ($UseClientAuth -or $UseWebAuth)) { 35 } else { 2 }))
+                        for ($message = $pending; $message -or ([datetime]::UtcNow -lt $deadline -and ($message = Receive-Line $deadline)); $message = $null) {
+                            if ($message.type -eq 'setSecrets') { $null = Use-Vault $message }
+                            if ($message.type -eq 'session') { Set-Session $message }
+                        }
                     }
                 } catch {
                     $null = 'What ended the conversation is being thrown already.'
@@ -363,27 +399,9 @@ function Connect-NinjaOne {
             $category = $answer.category -as [System.Management.Automation.ErrorCategory]
             Stop-Connect $answer.id $(if ($category) { $category } else { 'NotSpecified' }) $answer.message $answer.recommendation $answer.target
         }
-        try {
-            $connection = ConvertTo-Table $answer.connection
-            $authentication = ConvertTo-Table $answer.authentication
-            if (-not $authentication.Access) { throw 'There is no access token.' }
-            $connection.AuthListenerPort = [int] $connection.AuthListenerPort
-            $uri = $connection.RedirectURI
-            $connection.RedirectURI = [UriBuilder] $uri
-            if ("$($connection.RedirectURI)" -ne $uri) { Add-Member -InputObject $connection.RedirectURI -NotePropertyName OriginalString -NotePropertyValue $uri }
-            $authentication.Expires = ([datetime] $authentication.Expires).ToLocalTime()
-        } catch {
-            Stop-Program "$program printed a session that lacks what it must hold."
-        }
-        try { } finally {
-            # A finally block is not interrupted: both variables are set, or neither.
-            $Script:NRAPIConnectionInformation = $connection
-            $Script:NRAPIAuthenticationInformation = $authentication
-            $variables.Get('Script:NRAPIConnectionInformation').Visibility = 'Private'
-            $variables.Get('Script:NRAPIAuthenticationInformation').Visibility = 'Private'
-            if ($connection.ParseDateTimes) { $Script:ParseDateTimes = $true }
-        }
+        Set-Session $answer
         if ($ShowTokens) {
+            $authentication = $Script:NRAPIAuthenticationInformation
             '================ Auth Tokens ================'
             [pscustomobject] @{ Type = $authentication.Type; Access = $authentication.Access; Expires = $authentication.Expires; Refresh = $authentication.Refresh }
             'Store these tokens in a safe place: whoever has them can use your NinjaOne instance.'
