@@ -54,6 +54,11 @@ Describe 'The request' {
         $request.parameters.ShowTokens | Should -BeExactly $false
     }
 
+    It 'passes no scopes as a list without any' {
+        Connect-NinjaOne @given -Scopes @()
+        [IO.File]::ReadAllText("$path.request") | Should -Match '"Scopes":\[\]'
+    }
+
     It 'asks for verbose and debug only when they are shown' {
         Connect-NinjaOne @given -Verbose 4>$null
         (Get-Request).caller.streams | Should -Contain 'verbose'
@@ -300,6 +305,15 @@ Describe 'The streams' {
         $shell.Dispose()
     }
 
+    It 'that are errors do not lose a session that is renewed already' {
+        Set-Program "$(Get-PrintCommand '{"type":"write","stream":"warning","message":"careful"}')
+            cat > /dev/null
+            $print"
+        { Connect-NinjaOne @given -WarningAction Stop 3>$null } | Should -Throw
+        $Script:NRAPIAuthenticationInformation.Access | Should -BeExactly 'access-token-0'
+        Test-Running | Should -BeFalse
+    }
+
     It 'do not end the session when a warning is an error, but the connect, with no process left' {
         Set-Program "$(Get-PrintCommand '{"type":"write","stream":"warning","message":"careful"}')
             cat > /dev/null"
@@ -471,11 +485,13 @@ Describe 'A SecretManagement vault' -Skip:$noSecretManagement {
         Set-Secret -Vault $vault.Name -Name Two -Secret (ConvertTo-SecureString 'secure' -AsPlainText -Force)
         Set-Secret -Vault $vault.Name -Name Three -Secret @{ a = 'b' }
         Set-Asking getSecrets @{ names = 'One', 'Two', 'Three', 'Four' }
+        $errors = $Error.Count
         Connect-NinjaOne @given
         $secrets = (Get-Reply).secrets
         @($secrets.PSObject.Properties.Name | Sort-Object) | Should -Be 'One', 'Two'
         $secrets.One | Should -BeExactly 'plain "\'
         $secrets.Two | Should -BeExactly 'secure'
+        $Error.Count | Should -Be $errors
     }
 
     It 'that is not registered is VaultNotFound, without a warning: <type>' -ForEach @(
@@ -586,6 +602,19 @@ Describe 'Ctrl+C' {
             $program.Clock.Elapsed.TotalSeconds | Should -BeLessThan $program.Seconds
             $null = Wait-Until { -not (Get-Process -Id ([int] [IO.File]::ReadAllText("$($program.Path).pid")) -ErrorAction Ignore) } 0.5
         }
+    }
+
+    It 'keeps the session that the program was renewing' {
+        Set-Program "cat > /dev/null
+            $print"
+        [IO.File]::Delete("$path.request")
+        $shell = Start-Shell "try { Connect-NinjaOne -Instance eu -ClientId a -ClientSecret b -UseTokenAuth -RefreshToken c }
+            finally { [IO.File]::WriteAllText('$path.kept', `$Script:NRAPIAuthenticationInformation.Access) }" '-NonInteractive' @{ NINJAONE_AUTH_PATH = $path }
+        $null = Wait-Until { [IO.File]::Exists("$path.request") -and (Get-Item "$path.request").Length }
+        Start-Sleep -Milliseconds 500
+        Stop-Shell $shell
+        $null = Wait-Shell $shell
+        [IO.File]::ReadAllText("$path.kept") | Should -BeExactly 'access-token-0'
     }
 
     It 'works in a stopped pipeline of a runspace too, leaving the session as it was' {
