@@ -106,8 +106,8 @@ func complete(s *session.Session, name Name, wrong []string) (problem string) {
 		case slices.Contains(wrong, f.name):
 		case required(f.name, c.AuthMode) && value == "":
 			missing = append(missing, f.name)
-		case strings.ContainsFunc(value, func(r rune) bool { return !unicode.IsPrint(r) }):
-			wrong = append(wrong, f.name)
+		case f.name != "ClientSecret" && strings.ContainsFunc(value, func(r rune) bool { return !unicode.IsPrint(r) }):
+			wrong = append(wrong, f.name) // it would reach a terminal or a header
 		}
 	}
 	if mode, ok := canonicalMode(c.AuthMode); ok {
