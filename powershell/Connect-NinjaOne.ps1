@@ -331,10 +331,10 @@ function Connect-NinjaOne {
             try { $process = [System.Diagnostics.Process]::Start($start) } catch { Stop-Program "$program does not start: $($_.Exception.GetBaseException().Message)" }
             $given = @{}
             foreach ($name in $PSBoundParameters.Keys) {
-                if ($name -in [System.Management.Automation.Cmdlet]::CommonParameters) { continue }
                 $given[$name] = $PSBoundParameters[$name]
                 if ($given[$name] -is [switch]) { $given[$name] = [bool] $given[$name] }
             }
+            foreach ($name in [System.Management.Automation.Cmdlet]::CommonParameters) { $given.Remove($name) }
             if ($RedirectURL) { $given.RedirectURL = $RedirectURL.OriginalString }
             $streams = @(
                 'warning', 'information'
