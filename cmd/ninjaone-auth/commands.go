@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"runtime/debug"
 
 	"ninjaone-auth/pkg/failure"
@@ -17,6 +18,8 @@ func status(std standard, err error) int {
 	switch {
 	case err == nil:
 		return exitOK
+	case errors.As(err, new(*fs.PathError)): // stdout
+		fmt.Fprintln(std.err, "ninjaone-auth:", err)
 	case !errors.Is(err, errAnswered):
 		failed := failure.From(err)
 		fmt.Fprintf(std.err, "ninjaone-auth: %s (%s)\n%s\n", failed.Message, failed.ID, failed.Recommendation)

@@ -86,6 +86,6 @@ func From(err error) *Error {
 	return &Error{
 		ID: "InternalError", Category: NotSpecified, Cause: err,
 		Message:        fmt.Sprintf("ninjaone-auth failed in a way it does not know (%T).", err),
-		Recommendation: "Run it again with -Debug and report what it shows.",
+		Recommendation: "That is a defect: please report it with what 'ninjaone-auth version' prints.",
 	}
 }

@@ -59,7 +59,10 @@ const SecretManagementModule = "Microsoft.PowerShell.SecretManagement"
 // name, else the operating system's keyring. asker is nil for a caller without vaults.
 // Failures: VaultNotFound, which names both places, and those of Store.Load.
 func Find(ctx context.Context, name Name, asker Asker, sink report.Sink) (Store, session.Session, error) {
-	store, found, _, err := find(ctx, name, asker, sink)
+	store, found, missing, err := find(ctx, name, asker, sink)
+	if missing != nil && failure.HasID(err, "VaultUnavailable") {
+		failure.From(err).Message += fmt.Sprintf(" SecretManagement was asked before, and has no vault %q.", name.Vault)
+	}
 	if _, isKeyring := store.(*Keyring); isKeyring && failure.HasID(err, "SessionNotStored") {
 		err = notFound(name, store, asker != nil)
 	}
