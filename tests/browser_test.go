@@ -348,3 +348,10 @@ func TestNobodySeesTheAddress(t *testing.T) {
 	o := m.call(request{Parameters: of(m.app(standin.App{}), parameters{"UseWebAuth": true, "Port": freePort(t)})})
 	o.hasFailed(t, "SignInNeedsUser", "no browser can be opened", "-UseClientAuth", "-UseTokenAuth")
 }
+
+func TestNobodySeesThatTheBrowserFailed(t *testing.T) {
+	m := newMachine(t)
+	m.env = []string{"BROWSER=false"}
+	o := m.call(request{Parameters: of(m.app(standin.App{}), parameters{"UseWebAuth": true, "Port": freePort(t)})})
+	o.hasFailed(t, "SignInNeedsUser", "could not be opened", "-UseClientAuth")
+}

@@ -70,6 +70,8 @@ func TestFaults(t *testing.T) {
 		{standin.Fault{Kind: standin.HTML}, "InvalidResponse", []string{"HTML"}, 1, 1},
 		{standin.Fault{Kind: standin.Answer, Status: 403, ContentType: "text/html", Body: page}, "InvalidResponse", []string{"403", "HTML"}, 1, 1},
 		{standin.Fault{Kind: standin.Answer, Status: 200}, "InvalidResponse", []string{"no content"}, 1, 1},
+		{standin.Fault{Kind: standin.Answer, Status: 200, ContentType: "text/plain", Body: "access_token=tok&expires_in=60"},
+			"InvalidResponse", []string{"not JSON"}, 1, 1},
 		{standin.Fault{Kind: standin.Garbage}, "InvalidResponse", []string{"not JSON"}, 1, 1},
 		{standin.Fault{Kind: standin.NoAccessToken}, "InvalidResponse", []string{"access_token"}, 1, 1},
 		{standin.Fault{Kind: standin.Huge}, "InvalidResponse", []string{"over 1 MiB"}, 1, 1},
@@ -124,6 +126,7 @@ func TestTryingAgain(t *testing.T) {
 		"a lost connection":        {standin.Fault{Kind: standin.Drop, Times: 1}, 0, 2, false},
 		"503":                      {standin.Fault{Kind: standin.Answer, Status: 503, Times: 2}, 0, 3, false},
 		"Retry-After":              {standin.Fault{Kind: standin.Answer, Status: 429, RetryAfter: "1", Times: 1}, time.Second, 2, true},
+		"Retry-After with 502":     {standin.Fault{Kind: standin.Answer, Status: 502, RetryAfter: "1", Times: 1}, time.Second, 2, false},
 		"the proxy's own 502":      {standin.Fault{Kind: standin.RefuseConnect, Times: 2}, 0, 1, true},
 		"a slow answer is awaited": {standin.Fault{Kind: standin.Slow, Delay: 500 * time.Millisecond}, 500 * time.Millisecond, 1, true},
 	} {
@@ -278,4 +281,13 @@ func TestRootsBesideTheNamedFile(t *testing.T) {
 	m, other := newMachine(t), newMachine(t)
 	m.env = []string{"SSL_CERT_FILE=" + other.service.CertFile(), "SSL_CERT_DIR=" + filepath.Dir(m.service.CertFile())}
 	m.connect(of(m.app(standin.App{}), parameters{"UseClientAuth": true}))
+}
+
+// JSON is JSON, whatever a proxy makes of its type.
+func TestTokenUnderTheWrongType(t *testing.T) {
+	m := newMachine(t)
+	m.fault(standin.Fault{Kind: standin.Answer, Status: 200, ContentType: "text/plain", Body: `{"access_token":"a-token","expires_in":"60"}`})
+	if o := m.connect(asClient(m.app(standin.App{}))); o.Authentication.Access != "a-token" {
+		t.Errorf("%+v", o.Authentication)
+	}
 }

@@ -97,3 +97,17 @@ func TestVanishedCaller(t *testing.T) {
 		t.Error("the vault does not hold the last refresh token")
 	}
 }
+
+// A sign-in for which NinjaOne gives no refresh token can be read back for as long as its access token lives.
+func TestSignInWithoutARefreshToken(t *testing.T) {
+	onBothKinds(t, plainName, func(t *testing.T, b *box) {
+		b.app.Grants = []string{standin.AuthorizationCode}
+		o := b.connects(b.useWeb(0, nil), nil)
+		if o.Connection.AuthMode != session.ModeAuthorisationCode || !strings.Contains(o.said("warning"), "no refresh token") {
+			t.Errorf("%s, warnings %q", o.Connection.AuthMode, o.said("warning"))
+		}
+		if read := b.connects(b.example5(nil), nil); read.Authentication != o.Authentication {
+			t.Errorf("read %+v", read.Authentication)
+		}
+	})
+}

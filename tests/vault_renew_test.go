@@ -408,3 +408,25 @@ func TestRenewalsOfTwoPrefixes(t *testing.T) {
 		}
 	})
 }
+
+// What another has stored in the middle of a renewal is taken over whole: here an administrator has changed the secret.
+func TestReadTakesOverAnotherSessionWhole(t *testing.T) {
+	b := secretManagementBox(t, plainName)
+	b.expired()
+	b.service.RevokeRefresh(b.app.ClientID)
+	if err := b.service.Fail(standin.Fault{Kind: standin.Slow, Delay: 500 * time.Millisecond, Times: 1}); err != nil {
+		t.Fatal(err)
+	}
+	reading := b.start(request{Parameters: b.example5(nil), Caller: b.who})
+	b.awaitRequest(1)
+	newer := b.session(time.Hour)
+	newer.Connection.ClientSecret = "a-changed-secret"
+	b.put(newer)
+	o := reading.wait()
+	if o.Type != "session" || o.Connection.ClientSecret != "a-changed-secret" || o.Authentication != newer.Authentication {
+		t.Errorf("%s: %s %+v", o.ID, o.Message, o.Session)
+	}
+	if _, written := b.who.secrets.counted(); written != 0 {
+		t.Errorf("%d secrets were written", written)
+	}
+}

@@ -139,6 +139,8 @@ func TestRejectedRequests(t *testing.T) {
 		"state, then forged":     {get("/"+good+"&state=forged", host), 400},
 		"code twice":             {get("/"+good+"&code=y", host), 400},
 		"error twice":            {get("/?error=a&error=b&state="+state, host), 400},
+		"empty iss":              {get("/"+good+"&iss=", host), 400},
+		"anything twice":         {get("/"+good+"&more=1&more=2", host), 400},
 		"iss twice":              {get("/"+good+"&iss=a&iss=b", host), 400},
 		"code and error":         {get("/"+good+"&error=access_denied", host), 400},
 		"code and empty error":   {get("/"+good+"&error=", host), 400},

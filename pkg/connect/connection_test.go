@@ -96,6 +96,7 @@ func TestRenewedPortAndRedirectURL(t *testing.T) {
 		{`{"UseWebAuth":true,"Port":7000}`, plain, 7000, "http://localhost:7000/"},
 		{`{"UseWebAuth":true,"Port":7000}`, forwarded, 7000, "https://redirect.example.uk/auth"},
 		{`{"UseWebAuth":true,"RedirectURL":"http://localhost:7070/x"}`, plain, 7070, "http://localhost:7070/x"},
+		{`{"UseWebAuth":true,"RedirectURL":"https://other.example.uk/cb"}`, plain, 8123, "https://other.example.uk/cb"},
 		{`{"UseWebAuth":true}`, session.Connection{}, 9090, "http://localhost:9090/"},
 	} {
 		v, flow := bind(t, test.call)
