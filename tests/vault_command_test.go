@@ -116,6 +116,14 @@ func TestTokenOnAFullDisk(t *testing.T) {
 	}
 }
 
+// A failure that a path caused is told as whole as any other.
+func TestTokenWithoutALock(t *testing.T) {
+	b := keyringBox(t, plainName)
+	b.expired()
+	b.env = append(b.env, "XDG_CACHE_HOME=/dev/null/cache")
+	b.runs(1, "token", "--vault", vaultName).saysOnly(t, "LockFailed", "/dev/null/cache", "XDG_CACHE_HOME on Linux")
+}
+
 // The line of the issue and of the README.
 func TestTokenInCurl(t *testing.T) {
 	need.Command(t, "curl", "apt-get install curl")

@@ -18,9 +18,10 @@ func status(std standard, err error) int {
 	switch {
 	case err == nil:
 		return exitOK
-	case errors.As(err, new(*fs.PathError)): // stdout
+	case errors.Is(err, errAnswered):
+	case !errors.As(err, new(*failure.Error)) && errors.As(err, new(*fs.PathError)): // stdout
 		fmt.Fprintln(std.err, "ninjaone-auth:", err)
-	case !errors.Is(err, errAnswered):
+	default:
 		failed := failure.From(err)
 		fmt.Fprintf(std.err, "ninjaone-auth: %s (%s)\n%s\n", failed.Message, failed.ID, failed.Recommendation)
 	}
