@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"ninjaone-auth/tests/need"
 	"ninjaone-auth/tests/standin"
 )
 
@@ -24,16 +25,6 @@ type webSignIn struct {
 	port    int
 	app     standin.App
 	address string
-}
-
-func freePort(t testing.TB) int {
-	t.Helper()
-	socket, err := net.Listen("tcp4", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer socket.Close()
-	return socket.Addr().(*net.TCPAddr).Port
 }
 
 // mustBeFree allows for the moment in which a browser command that is being started still has the program's sockets.
@@ -71,7 +62,7 @@ func (m *machine) browser(more string) string {
 // signIn starts a sign-in on a port of its own and returns when the browser was opened.
 func (m *machine) signIn(app standin.App, more parameters) *webSignIn {
 	m.t.Helper()
-	s := &webSignIn{port: freePort(m.t)}
+	s := &webSignIn{port: need.FreePort(m.t)}
 	if app.RedirectURIs == nil {
 		app.RedirectURIs = []string{fmt.Sprintf("http://localhost:%d/", s.port)}
 	}
@@ -239,7 +230,7 @@ func TestWebSignInInterruptedDuringTheExchange(t *testing.T) {
 func TestWebSignInWithoutUser(t *testing.T) {
 	m := newMachine(t)
 	handed := m.browser("")
-	p := of(m.app(standin.App{}), parameters{"UseWebAuth": true, "Port": freePort(t)})
+	p := of(m.app(standin.App{}), parameters{"UseWebAuth": true, "Port": need.FreePort(t)})
 	m.call(request{Parameters: p, Caller: &caller{Streams: allStreams, Interactive: false}}).
 		hasFailed(t, "SignInNeedsUser", "-UseTokenAuth", "-UseClientAuth")
 	if _, err := os.Stat(handed); err == nil {
@@ -277,7 +268,7 @@ func TestRedirectURLForms(t *testing.T) {
 	for _, form := range []string{"http://localhost:PORT", "http://localhost:PORT/auth", "http://127.0.0.1:PORT/auth?tenant=a%20b", "http://[::1]:PORT/"} {
 		t.Run(form, func(t *testing.T) {
 			m := newMachine(t)
-			s := &webSignIn{port: freePort(t)}
+			s := &webSignIn{port: need.FreePort(t)}
 			redirectURL := strings.ReplaceAll(form, "PORT", fmt.Sprint(s.port))
 			s.app = m.app(standin.App{AutoConsent: true, RedirectURIs: []string{redirectURL}})
 			s.begin(m, of(s.app, parameters{"UseWebAuth": true, "RedirectURL": redirectURL}), nil)
@@ -325,7 +316,7 @@ func TestTheBrowserInheritsNoPassphrase(t *testing.T) {
 	seen := filepath.Join(t.TempDir(), "environment")
 	m.browser(fmt.Sprintf("env >'%[1]s.new' && mv '%[1]s.new' '%[1]s'", seen))
 	c := m.start(request{
-		Parameters: of(m.app(standin.App{}), parameters{"UseWebAuth": true, "Port": freePort(t)}),
+		Parameters: of(m.app(standin.App{}), parameters{"UseWebAuth": true, "Port": need.FreePort(t)}),
 		Caller:     &caller{Streams: allStreams, Interactive: true},
 	})
 	var environment []byte
@@ -345,13 +336,13 @@ func TestTheBrowserInheritsNoPassphrase(t *testing.T) {
 
 func TestNobodySeesTheAddress(t *testing.T) {
 	m := newMachine(t)
-	o := m.call(request{Parameters: of(m.app(standin.App{}), parameters{"UseWebAuth": true, "Port": freePort(t)})})
+	o := m.call(request{Parameters: of(m.app(standin.App{}), parameters{"UseWebAuth": true, "Port": need.FreePort(t)})})
 	o.hasFailed(t, "SignInNeedsUser", "no browser can be opened", "-UseClientAuth", "-UseTokenAuth")
 }
 
 func TestNobodySeesThatTheBrowserFailed(t *testing.T) {
 	m := newMachine(t)
 	m.env = []string{"BROWSER=false"}
-	o := m.call(request{Parameters: of(m.app(standin.App{}), parameters{"UseWebAuth": true, "Port": freePort(t)})})
+	o := m.call(request{Parameters: of(m.app(standin.App{}), parameters{"UseWebAuth": true, "Port": need.FreePort(t)})})
 	o.hasFailed(t, "SignInNeedsUser", "could not be opened", "-UseClientAuth")
 }

@@ -17,7 +17,7 @@ import (
 func (b *box) useWeb(after time.Duration, more parameters) parameters {
 	b.t.Helper()
 	curl := need.Command(b.t, "curl", "apt-get install curl")
-	port := freePort(b.t)
+	port := need.FreePort(b.t)
 	b.app.RedirectURIs, b.app.AutoConsent = []string{fmt.Sprintf("http://localhost:%d/", port)}, true
 	b.app = b.machine.app(b.app)
 	b.browser(fmt.Sprintf(`sleep %.1f; exec '%s' --silent --location --max-time 20 --output /dev/null "$1"`, after.Seconds(), curl))

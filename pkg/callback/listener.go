@@ -135,7 +135,7 @@ func otherPort(redirect *url.URL, port int) string {
 	if port < 1024 || port == 65535 {
 		other = 9090
 	}
-	if !Loopback(redirect.Hostname()) {
+	if !isLoopback(redirect.Hostname()) {
 		return fmt.Sprintf("run Connect-NinjaOne with -Port %d, and let what answers at %s forward to that port.", other, redirect.Host)
 	}
 	moved := *redirect

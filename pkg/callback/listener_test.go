@@ -16,22 +16,13 @@ import (
 	"time"
 
 	"ninjaone-auth/pkg/failure"
+	"ninjaone-auth/tests/need"
 )
 
 const (
 	state = "the-state-of-this-sign-in"
 	good  = "?code=the-code&state=" + state
 )
-
-func freePort(t testing.TB) int {
-	t.Helper()
-	socket, err := net.Listen("tcp4", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer socket.Close()
-	return socket.Addr().(*net.TCPAddr).Port
-}
 
 // signIn is a listener whose response, once it comes, is answered with a page.
 type signIn struct {
@@ -114,7 +105,7 @@ func mustBeFree(t *testing.T, port int) {
 }
 
 func TestRejectedRequests(t *testing.T) {
-	port := freePort(t)
+	port := need.FreePort(t)
 	s := start(t, localhost(port), port, 0)
 	host := fmt.Sprintf("localhost:%d", port)
 	line := func(method, target, host string) string {
@@ -185,7 +176,7 @@ func TestRejectedRequests(t *testing.T) {
 }
 
 func TestErrorResponseIsDelivered(t *testing.T) {
-	port := freePort(t)
+	port := need.FreePort(t)
 	s := start(t, localhost(port), port, 0)
 	ask(t, port, get("/?error=access_denied&error_description=no&state="+state, "localhost"))
 	if got := <-s.code; got != "access_denied" {
@@ -196,7 +187,7 @@ func TestErrorResponseIsDelivered(t *testing.T) {
 func TestBothAddressFamilies(t *testing.T) {
 	for _, address := range []string{"127.0.0.1", "[::1]", "localhost"} {
 		t.Run(address, func(t *testing.T) {
-			port := freePort(t)
+			port := need.FreePort(t)
 			s := start(t, localhost(port), port, 0)
 			answer, err := http.Get(fmt.Sprintf("http://%s:%d/%s", address, port, good))
 			if err != nil {
@@ -211,7 +202,7 @@ func TestBothAddressFamilies(t *testing.T) {
 }
 
 func TestOnlyLoopbackIsBound(t *testing.T) {
-	port := freePort(t)
+	port := need.FreePort(t)
 	start(t, localhost(port), port, 0)
 	addresses, err := net.InterfaceAddrs()
 	if err != nil {
@@ -233,7 +224,7 @@ func TestOnlyLoopbackIsBound(t *testing.T) {
 func TestPortInUse(t *testing.T) {
 	for _, address := range []string{"127.0.0.1", "::1"} {
 		t.Run(address, func(t *testing.T) {
-			port := freePort(t)
+			port := need.FreePort(t)
 			other, err := net.Listen("tcp", net.JoinHostPort(address, strconv.Itoa(port)))
 			if err != nil {
 				t.Fatal(err)
@@ -271,7 +262,7 @@ func TestListenFailures(t *testing.T) {
 }
 
 func TestCloseFreesThePortAtOnce(t *testing.T) {
-	port := freePort(t)
+	port := need.FreePort(t)
 	listener, err := Listen(t.Context(), localhost(port), port, state)
 	if err != nil {
 		t.Fatal(err)
@@ -299,7 +290,7 @@ func TestCloseFreesThePortAtOnce(t *testing.T) {
 }
 
 func TestIdleAndSlowConnectionsDoNotDisturb(t *testing.T) {
-	port := freePort(t)
+	port := need.FreePort(t)
 	s := start(t, localhost(port), port, 0)
 	for i := range mostConnections - 1 {
 		connection, err := net.Dial("tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
@@ -321,7 +312,7 @@ func TestIdleAndSlowConnectionsDoNotDisturb(t *testing.T) {
 
 func TestSlowRequestIsDropped(t *testing.T) {
 	t.Parallel()
-	port := freePort(t)
+	port := need.FreePort(t)
 	s := start(t, localhost(port), port, 0)
 	connection, err := net.Dial("tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
 	if err != nil {
@@ -338,7 +329,7 @@ func TestSlowRequestIsDropped(t *testing.T) {
 
 func TestMoreConnectionsThanAllowed(t *testing.T) {
 	t.Parallel()
-	port := freePort(t)
+	port := need.FreePort(t)
 	s := start(t, localhost(port), port, 0)
 	for range 2 * mostConnections {
 		connection, err := net.Dial("tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
@@ -359,7 +350,7 @@ func TestMoreConnectionsThanAllowed(t *testing.T) {
 }
 
 func TestBrowserThatNeverReads(t *testing.T) {
-	port := freePort(t)
+	port := need.FreePort(t)
 	s := start(t, localhost(port), port, 0)
 	connection, err := net.Dial("tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
 	if err != nil {
@@ -376,7 +367,7 @@ func TestBrowserThatNeverReads(t *testing.T) {
 }
 
 func TestBrowserThatLeavesDuringTheExchange(t *testing.T) {
-	port := freePort(t)
+	port := need.FreePort(t)
 	s := start(t, localhost(port), port, 100*time.Millisecond)
 	connection, err := net.Dial("tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
 	if err != nil {
@@ -390,7 +381,7 @@ func TestBrowserThatLeavesDuringTheExchange(t *testing.T) {
 }
 
 func TestSecondVisit(t *testing.T) {
-	port := freePort(t)
+	port := need.FreePort(t)
 	s := start(t, localhost(port), port, 300*time.Millisecond)
 	first := make(chan string, 1)
 	go func() {
@@ -410,7 +401,7 @@ func TestSecondVisit(t *testing.T) {
 }
 
 func TestConcurrentVisitsAreTakenOnce(t *testing.T) {
-	port := freePort(t)
+	port := need.FreePort(t)
 	start(t, localhost(port), port, 200*time.Millisecond)
 	statuses := make(chan int)
 	for range 20 {
@@ -445,7 +436,7 @@ func TestRedirectURIForms(t *testing.T) {
 		"https://192.0.2.7/auth":                {get("/auth"+good, "192.0.2.7"), get("/auth"+good, "192.0.2.8")},
 	} {
 		t.Run(redirectURI, func(t *testing.T) {
-			port := freePort(t)
+			port := need.FreePort(t)
 			in := func(text string) string { return strings.ReplaceAll(text, "PORT", strconv.Itoa(port)) }
 			s := start(t, in(redirectURI), port, 0)
 			if answer, _ := ask(t, port, in(c.refused)); answer.StatusCode < 400 {
@@ -460,7 +451,7 @@ func TestRedirectURIForms(t *testing.T) {
 }
 
 func TestPageIsEscapedAndLockedDown(t *testing.T) {
-	port := freePort(t)
+	port := need.FreePort(t)
 	listener, err := Listen(t.Context(), localhost(port), port, state)
 	if err != nil {
 		t.Fatal(err)

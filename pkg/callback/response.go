@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -28,8 +29,22 @@ func (r *Response) Answer(page Page) {
 	<-r.written
 }
 
-// Loopback tells whether a redirect URI's host is this machine itself.
-func Loopback(host string) bool {
+// LoopbackPort is the port of a redirect URI that leads to this machine itself; loopback is false for every other.
+func LoopbackPort(redirectURI string) (port int, loopback bool) {
+	redirect, err := url.Parse(redirectURI)
+	if err != nil || !isLoopback(redirect.Hostname()) {
+		return 0, false
+	}
+	if port, err = strconv.Atoi(redirect.Port()); err == nil {
+		return port, true
+	}
+	if redirect.Scheme == "https" {
+		return 443, true
+	}
+	return 80, true
+}
+
+func isLoopback(host string) bool {
 	host = strings.ToLower(host)
 	return host == "localhost" || strings.HasSuffix(host, ".localhost") || host == "127.0.0.1" || host == "::1"
 }
@@ -82,7 +97,7 @@ func (l *Listener) ownHost(host string) bool {
 	if ip := net.ParseIP(name); ip != nil {
 		name = ip.String()
 	}
-	return Loopback(name) || name != "" && strings.EqualFold(name, l.redirect.Hostname())
+	return isLoopback(name) || name != "" && strings.EqualFold(name, l.redirect.Hostname())
 }
 
 // ownPath takes any path behind a forwarder, which may rewrite it.
@@ -91,7 +106,7 @@ func (l *Listener) ownPath(u *url.URL) bool {
 	if own == "" {
 		own = "/"
 	}
-	return u.Path == own || !Loopback(l.redirect.Hostname())
+	return u.Path == own || !isLoopback(l.redirect.Hostname())
 }
 
 func (l *Listener) parse(query string) (*Response, bool) {

@@ -2,9 +2,7 @@ package connect
 
 import (
 	"fmt"
-	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 
 	"ninjaone-auth/pkg/callback"
@@ -62,24 +60,15 @@ func authMode(flow string, c session.Connection) string {
 	return flow
 }
 
-func isLoopback(address string) bool {
-	parsed, err := url.Parse(address)
-	return err == nil && callback.Loopback(parsed.Hostname())
-}
-
 // listenerPort is -Port, else the port of a -RedirectURL to this machine, else the default.
 func listenerPort(v *paramsets.Values) int {
 	if v.Port != 0 {
 		return v.Port
 	}
-	redirect, err := url.Parse(v.RedirectURL)
-	if err != nil || !callback.Loopback(redirect.Hostname()) {
-		return session.DefaultPort
-	}
-	if port, err := strconv.Atoi(redirect.Port()); err == nil {
+	if port, loopback := callback.LoopbackPort(v.RedirectURL); loopback {
 		return port
 	}
-	return map[string]int{"http": 80, "https": 443}[strings.ToLower(redirect.Scheme)]
+	return session.DefaultPort
 }
 
 func defaultRedirectURI(port int) string { return fmt.Sprintf("http://localhost:%d/", port) }
@@ -91,7 +80,7 @@ func (c *call) renew(present *session.Session) {
 	if len(v.Scopes) == 0 && old.AuthScopes != "" {
 		target.AuthScopes = keptScopes(old, c.flow)
 	}
-	if v.Port == 0 && !isLoopback(v.RedirectURL) && old.AuthListenerPort != 0 {
+	if _, movesPort := callback.LoopbackPort(v.RedirectURL); v.Port == 0 && !movesPort && old.AuthListenerPort != 0 {
 		target.AuthListenerPort = old.AuthListenerPort
 	}
 	if v.RedirectURL == "" && old.RedirectURI != "" && (v.Port == 0 || old.RedirectURI != defaultRedirectURI(old.AuthListenerPort)) {

@@ -6,7 +6,6 @@ import (
 	"math"
 	"net/url"
 	"os"
-	"strconv"
 	"strings"
 	"time"
 
@@ -90,7 +89,7 @@ func (c *Client) showAddress(address string, request AuthorizationCode) <-chan e
 
 // showTunnel shows how the redirect of a browser at the other end of an SSH connection gets here.
 func (c *Client) showTunnel(destination string, request AuthorizationCode) {
-	if port, loopback := loopbackPort(request.RedirectURI); loopback {
+	if port, loopback := callback.LoopbackPort(request.RedirectURI); loopback {
 		report.Informationf(c.sink, "Before that, run this on the machine with the browser, so that the answer gets here:\nssh -L %d:localhost:%d %s",
 			port, request.Port, destination)
 	}
@@ -98,7 +97,7 @@ func (c *Client) showTunnel(destination string, request AuthorizationCode) {
 
 // warnAboutRedirect warns of a redirect URI on this machine which leads a browser past the listener.
 func (c *Client) warnAboutRedirect(request AuthorizationCode) {
-	port, loopback := loopbackPort(request.RedirectURI)
+	port, loopback := callback.LoopbackPort(request.RedirectURI)
 	switch {
 	case !loopback:
 	case port != request.Port:
@@ -108,21 +107,6 @@ func (c *Client) warnAboutRedirect(request AuthorizationCode) {
 		report.Warningf(c.sink, "The redirect URI '%s' asks for TLS, which the sign-in's listener does not speak: register and pass an http:// one, which never leaves this machine.",
 			request.RedirectURI)
 	}
-}
-
-// loopbackPort is the port of a redirect URI on this machine.
-func loopbackPort(redirectURI string) (port int, loopback bool) {
-	redirect, err := url.Parse(redirectURI)
-	if err != nil || !callback.Loopback(redirect.Hostname()) {
-		return 0, false
-	}
-	if port, err = strconv.Atoi(redirect.Port()); err == nil {
-		return port, true
-	}
-	if redirect.Scheme == "https" {
-		return 443, true
-	}
-	return 80, true
 }
 
 const progressActivity = "Signing in to NinjaOne"

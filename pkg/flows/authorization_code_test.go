@@ -21,6 +21,7 @@ import (
 	"ninjaone-auth/pkg/failure"
 	"ninjaone-auth/pkg/report"
 	"ninjaone-auth/pkg/session"
+	"ninjaone-auth/tests/need"
 )
 
 const (
@@ -74,16 +75,6 @@ type browserSignIn struct {
 	form    url.Values // of the token request
 }
 
-func freePort(t *testing.T) int {
-	t.Helper()
-	socket, err := net.Listen("tcp4", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer socket.Close()
-	return socket.Addr().(*net.TCPAddr).Port
-}
-
 // beginSignIn starts a sign-in with a browser command that does nothing, and returns when the address was shown.
 func beginSignIn(t *testing.T, change func(*AuthorizationCode), answer http.HandlerFunc) *browserSignIn {
 	t.Helper()
@@ -92,7 +83,7 @@ func beginSignIn(t *testing.T, change func(*AuthorizationCode), answer http.Hand
 			t.Setenv(variable, value)
 		}
 	}
-	port := freePort(t)
+	port := need.FreePort(t)
 	s := &browserSignIn{
 		t: t, sink: &signInSink{addresses: make(chan string, 1)}, done: make(chan outcome, 1),
 		request: AuthorizationCode{
@@ -471,7 +462,7 @@ func beginSSHSignIn(t *testing.T, redirectURI string) *browserSignIn {
 	t.Setenv("USER", "tech")
 	t.Setenv(timeoutVariable, "100ms")
 	sink := &signInSink{addresses: make(chan string, 1)}
-	port := freePort(t)
+	port := need.FreePort(t)
 	s := &browserSignIn{t: t, sink: sink, request: AuthorizationCode{
 		RedirectURI: strings.ReplaceAll(redirectURI, "PORT", fmt.Sprint(port)), Port: port, Interactive: true,
 	}}

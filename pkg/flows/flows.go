@@ -3,7 +3,6 @@ package flows
 
 import (
 	"context"
-	"fmt"
 	"net/url"
 	"slices"
 	"strings"
@@ -42,9 +41,9 @@ func (c *Client) ClientCredentials(ctx context.Context, scopes []string) (sessio
 }
 
 // Refresh makes the request of RFC 6749 section 6; without scopes it asks for those of the original grant, which are
-// expected to be the asked ones. An answer
-// without a new refresh token keeps the old one. As NinjaOne rotates refresh tokens, the request is tried again only
-// where it certainly was not processed, and once it is under way a cancelled ctx does not end it.
+// expected to be the asked ones. An answer without a new refresh token keeps the old one. As NinjaOne rotates refresh
+// tokens, the request is tried again only where it certainly was not processed, and once it is under way a cancelled ctx
+// does not end it.
 func (c *Client) Refresh(ctx context.Context, refreshToken string, scopes, asked []string) (session.Authentication, error) {
 	return c.token(ctx, grant{
 		kind: refreshTokenGrant, scopes: scopes, asked: asked, rotates: true, secret: refreshToken,
@@ -70,7 +69,7 @@ const (
 type grant struct {
 	kind       string
 	scopes     []string // sent
-	asked      []string // not sent here, but asked for at the authorization endpoint
+	asked      []string // not sent, but asked for when the grant was given
 	params     url.Values
 	secret     string // the refresh token or the code, never to be shown
 	repeatable bool   // a request whose answer was lost may be sent again
@@ -116,8 +115,7 @@ func (c *Client) compareScopes(token *oauth2.Token, asked []string) {
 	if len(granted) == 0 || len(asked) == 0 || equalSets(granted, asked) {
 		return
 	}
-	c.sink.Write(report.WarningStream, fmt.Sprintf("NinjaOne granted the scopes '%s' instead of '%s'.",
-		cleanScopes(granted), strings.Join(asked, " ")))
+	report.Warningf(c.sink, "NinjaOne granted the scopes '%s' instead of '%s'.", cleanScopes(granted), strings.Join(asked, " "))
 }
 
 func equalSets(a, b []string) bool {

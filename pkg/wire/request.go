@@ -35,7 +35,7 @@ type Caller struct {
 }
 
 // converses tells whether the caller takes more lines than the answer, and so keeps stdin open.
-func (c Caller) converses() bool { return len(c.Streams) > 0 || c.Vaults }
+func (c Caller) converses() bool { return c.Shows() || c.Vaults }
 
 // IsInteractive tells whether someone is there to sign in: unless the caller denies it.
 func (c Caller) IsInteractive() bool { return c.Interactive == nil || *c.Interactive }
@@ -46,7 +46,7 @@ func (c Caller) Shows() bool { return len(c.Streams) > 0 }
 // wants follows the caller's list; one that shows any stream gets warnings and information too, as it needs to read them.
 func (c Caller) wants(stream report.Stream) bool {
 	return slices.Contains(c.Streams, stream) ||
-		len(c.Streams) > 0 && (stream == report.WarningStream || stream == report.InformationStream)
+		c.Shows() && (stream == report.WarningStream || stream == report.InformationStream)
 }
 
 // decodeRequest reads a request line. Failures: EmptyRequest, MalformedRequest, UnsupportedVersion.
