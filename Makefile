@@ -17,7 +17,7 @@ build:
 	$(GO_BUILD) -o bin/ ./cmd/ninjaone-auth
 
 standin:
-	go build -o bin/ ./tests/cmd/standin
+	go build -o bin/ ./tests/cmd/standin ./tests/cmd/play
 
 # Everything: lint, Go, black box, Pester. PWSH=none leaves Pester out; REQUIRE_ALL=1 fails for whatever this machine lacks.
 test: build standin
