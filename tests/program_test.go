@@ -17,9 +17,9 @@ import (
 	"testing"
 	"time"
 
+	"ninjaone-auth/pkg/keyring"
+	"ninjaone-auth/pkg/keyring/nobus"
 	"ninjaone-auth/pkg/session"
-	"ninjaone-auth/pkg/vault"
-	"ninjaone-auth/pkg/vault/nobus"
 	"ninjaone-auth/tests/standin"
 )
 
@@ -29,7 +29,7 @@ var binary string
 // TestMain builds the program, and makes the test binary its own keyring child (package vault).
 func TestMain(m *testing.M) {
 	if len(os.Args) == 3 && os.Args[1] == nobus.ChildCommand {
-		if vault.ServeKeyring(os.Args[2], os.Stdin, os.Stdout) != nil {
+		if keyring.Serve(os.Args[2], os.Stdin, os.Stdout) != nil {
 			os.Exit(1)
 		}
 		return

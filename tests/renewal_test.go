@@ -33,9 +33,10 @@ func callerWithVault() *caller {
 func TestTheModulesRenewals(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
-		call         func(standin.App) parameters
-		mode, scopes string
-		sent         string
+		call   func(standin.App) parameters
+		mode   session.Mode
+		scopes string
+		sent   string
 	}{
 		"-UseTokenAuth":  {asToken, "Token Authentication", "monitoring offline_access", ""},
 		"-UseClientAuth": {asClient, "Client Credentials", "monitoring", "monitoring"},

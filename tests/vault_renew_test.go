@@ -201,7 +201,7 @@ func TestReadsInTheReverseOfWriting(t *testing.T) {
 // A renewal by the module is written back to the vault that the session came from.
 func TestRenewalOfReadSession(t *testing.T) {
 	onBothKinds(t, plainName, func(t *testing.T, b *box) {
-		for _, mode := range []string{session.ModeToken, session.ModeClientCredentials} {
+		for _, mode := range []session.Mode{session.ModeToken, session.ModeClientCredentials} {
 			s := b.session(time.Hour)
 			s.Connection.AuthMode, s.Connection.WriteToSecretVault = mode, false
 			if mode == session.ModeClientCredentials {

@@ -68,8 +68,9 @@ func (b *box) hasModulesForms(s session.Session) {
 // Every set that has -WriteToSecretVault, without a browser; chromium_test.go signs in with one.
 func TestSetsThatWrite(t *testing.T) {
 	for _, test := range []struct {
-		set, mode string
-		more      parameters
+		set  string
+		mode session.Mode
+		more parameters
 	}{
 		{"Secret Vault Write", session.ModeClientCredentials, nil},
 		{"Secret Vault Write", session.ModeToken, parameters{"UseClientAuth": nil, "UseTokenAuth": true, "RefreshToken": "?"}},

@@ -191,7 +191,7 @@ func (b *box) putSecrets(s session.Session) {
 	b.who.secrets.mutex.Lock()
 	defer b.who.secrets.mutex.Unlock()
 	for name, value := range map[string]string{
-		"AuthMode": c.AuthMode, "URL": c.URL, "Instance": c.Instance, "ClientId": c.ClientID, "ClientSecret": c.ClientSecret,
+		"AuthMode": string(c.AuthMode), "URL": c.URL, "Instance": c.Instance, "ClientId": c.ClientID, "ClientSecret": c.ClientSecret,
 		"AuthScopes": c.AuthScopes, "RedirectURI": c.RedirectURI, "AuthListenerPort": strconv.Itoa(c.AuthListenerPort),
 		"UseSecretManagement": boolean[c.UseSecretManagement], "WriteToSecretVault": boolean[c.WriteToSecretVault],
 		"ReadFromSecretVault": boolean[c.ReadFromSecretVault], "VaultName": string(c.VaultName), "ParseDateTimes": boolean[c.ParseDateTimes],

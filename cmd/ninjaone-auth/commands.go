@@ -8,24 +8,18 @@ import (
 	"runtime/debug"
 
 	"ninjaone-auth/pkg/failure"
+	"ninjaone-auth/pkg/keyring"
 	"ninjaone-auth/pkg/paramsets"
-	"ninjaone-auth/pkg/vault"
 	"ninjaone-auth/pkg/wire"
 )
 
-// status is the exit status of a command; a failure that was not answered yet goes to stderr.
-func status(std standard, err error) int {
-	switch {
-	case err == nil:
-		return exitOK
-	case errors.Is(err, errAnswered):
-	case !errors.As(err, new(*failure.Error)) && errors.As(err, new(*fs.PathError)): // stdout
-		fmt.Fprintln(std.err, "ninjaone-auth:", err)
-	default:
-		failed := failure.From(err)
-		fmt.Fprintf(std.err, "ninjaone-auth: %s (%s)\n%s\n", failed.Message, failed.ID, failed.Recommendation)
+// told is a command's failure as stderr shows it. What is no failure is that stdout can't be written to.
+func told(err error) string {
+	if !errors.As(err, new(*failure.Error)) && errors.As(err, new(*fs.PathError)) {
+		return fmt.Sprintf("ninjaone-auth: %v\n", err)
 	}
-	return exitFailed
+	failed := failure.From(err)
+	return fmt.Sprintf("ninjaone-auth: %s (%s)\n%s\n", failed.Message, failed.ID, failed.Recommendation)
 }
 
 func printJSON(std standard, value any) error {
@@ -61,7 +55,7 @@ type keyringCommand struct {
 	Backend string `arg:""`
 }
 
-// Run is the child process of package vault.
+// Run is the child process of package keyring.
 func (k keyringCommand) Run(std standard) error {
-	return vault.ServeKeyring(k.Backend, std.in, std.out)
+	return keyring.Serve(k.Backend, std.in, std.out)
 }

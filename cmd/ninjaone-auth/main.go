@@ -10,6 +10,9 @@ import (
 	"syscall"
 
 	"github.com/alecthomas/kong"
+
+	"ninjaone-auth/pkg/keyring"
+	"ninjaone-auth/pkg/session"
 )
 
 // commandLine is the whole of it; what a sign-in needs comes as JSON on stdin.
@@ -22,7 +25,7 @@ type commandLine struct {
 	Keyring    keyringCommand    `cmd:"" hidden:"" help:"Work with the keyring for a parent process."`
 }
 
-// Exit statuses (wire-format.md).
+// Exit statuses (docs/conversation.md).
 const (
 	exitOK = iota
 	exitFailed
@@ -35,7 +38,11 @@ type standard struct {
 	out, err io.Writer
 }
 
+// exitStatus is set by a command that has told its failure already.
+type exitStatus int
+
 func main() {
+	keyring.PrepareEnvironment()
 	ending := []os.Signal{os.Interrupt, syscall.SIGTERM}
 	if !signal.Ignored(syscall.SIGHUP) { // as nohup has it
 		ending = append(ending, syscall.SIGHUP)
@@ -48,15 +55,16 @@ func main() {
 }
 
 func run(ctx context.Context, arguments []string, std standard) int {
-	exit := -1
+	helped, status := -1, exitStatus(exitOK)
 	parser, err := kong.New(&commandLine{},
 		kong.Name("ninjaone-auth"),
 		kong.Description("Signs in to NinjaOne for the PowerShell cmdlet Connect-NinjaOne and for shell scripts."),
 		kong.Writers(std.out, std.err),
-		kong.Exit(func(code int) { exit = code }),
+		kong.Exit(func(code int) { helped = code }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
 		kong.BindTo(ctx, (*context.Context)(nil)),
-		kong.Bind(std),
+		kong.Bind(std, &status),
+		kong.Vars{"prefix": session.DefaultSecretPrefix},
 	)
 	if err != nil {
 		fmt.Fprintln(std.err, "ninjaone-auth:", err)
@@ -64,11 +72,15 @@ func run(ctx context.Context, arguments []string, std standard) int {
 	}
 	command, err := parser.Parse(arguments)
 	switch {
-	case exit >= 0: // --help
-		return exit
+	case helped >= 0: // --help
+		return helped
 	case err != nil:
 		fmt.Fprintf(std.err, "ninjaone-auth: %v\nRun 'ninjaone-auth --help' for the commands.\n", err)
 		return exitUsage
 	}
-	return status(std, command.Run())
+	if err := command.Run(); err != nil {
+		fmt.Fprint(std.err, told(err))
+		return exitFailed
+	}
+	return int(status)
 }

@@ -30,11 +30,11 @@ func (stderr) Progress(report.Progress) {}
 
 // storedName names a session in the keyring.
 type storedName struct {
-	Prefix  string `default:"NinjaOne" placeholder:"PREFIX" help:"The -SecretPrefix with which the session was stored (default: NinjaOne)."`
+	Prefix  string `default:"${prefix}" placeholder:"PREFIX" help:"The -SecretPrefix with which the session was stored (default: ${prefix})."`
 	Verbose bool   `short:"v" help:"Say on stderr what is done."`
 }
 
-func (n storedName) name(of string) vault.Name { return vault.Name{Vault: of, Prefix: n.Prefix} }
+func (n storedName) name(of string) vault.Name { return vault.NewName(of, n.Prefix) }
 
 type tokenCommand struct {
 	Vault string `required:"" placeholder:"NAME" help:"The -VaultName with which the session was stored."`
@@ -79,7 +79,7 @@ func (vaultListCommand) Run(ctx context.Context, std standard) error {
 		if s.Problem != "" {
 			expires = s.Problem
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", shown(s.Name.Vault), shown(s.Name.Prefix), shown(c.Instance), shown(c.ClientID), shown(c.AuthMode), expires)
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", shown(s.Name.Vault), shown(s.Name.Prefix), shown(c.Instance), shown(c.ClientID), shown(string(c.AuthMode)), expires)
 	}
 	return table.Flush()
 }

@@ -19,6 +19,7 @@ import (
 	"golang.org/x/net/netutil"
 
 	"ninjaone-auth/pkg/failure"
+	"ninjaone-auth/pkg/session"
 )
 
 const (
@@ -110,32 +111,31 @@ func notAllowed(err error) bool {
 }
 
 func unavailable(redirect *url.URL, port int, cause error) *failure.Error {
-	failed := &failure.Error{
-		Target: net.JoinHostPort("localhost", strconv.Itoa(port)), Cause: cause,
-		Recommendation: "Choose another port: " + otherPort(redirect, port),
-	}
+	id := failure.PortUnavailable
+	message := fmt.Sprintf("Could not listen on port %d of this machine's loopback interface.", port)
+	recommendation := "Choose another port: " + otherPort(redirect, port)
 	switch {
 	case inUse(cause):
-		failed.ID, failed.Category = "PortInUse", failure.ResourceBusy
-		failed.Message = fmt.Sprintf("Port %d on this machine is in use by another program, perhaps by another sign-in that is still waiting.", port)
-		failed.Recommendation = "Finish or end the other sign-in (or whatever else uses the port), or c" + failed.Recommendation[1:]
+		id = failure.PortInUse
+		message = fmt.Sprintf("Port %d on this machine is in use by another program, perhaps by another sign-in that is still waiting.", port)
+		recommendation = "Finish or end the other sign-in (or whatever else uses the port), or choose another port: " + otherPort(redirect, port)
 	case notAllowed(cause):
-		failed.ID, failed.Category = "PortNotAllowed", failure.PermissionDenied
-		failed.Message = fmt.Sprintf("This user may not listen on port %d: the system keeps it for itself.", port)
-	default:
-		failed.ID, failed.Category = "PortUnavailable", failure.ResourceUnavailable
-		failed.Message = fmt.Sprintf("Could not listen on port %d of this machine's loopback interface.", port)
+		id = failure.PortNotAllowed
+		message = fmt.Sprintf("This user may not listen on port %d: the system keeps it for itself.", port)
 	}
-	return failed
+	return &failure.Error{
+		ID: id, Target: net.JoinHostPort("localhost", strconv.Itoa(port)), Cause: cause,
+		Message: message, Recommendation: recommendation,
+	}
 }
 
 // otherPort says how to move the sign-in to a port that differs from the given one.
 func otherPort(redirect *url.URL, port int) string {
 	other := port + 1
 	if port < 1024 || port == 65535 {
-		other = 9090
+		other = session.DefaultPort
 	}
-	if !isLoopback(redirect.Hostname()) {
+	if !session.IsLoopback(redirect.Hostname()) {
 		return fmt.Sprintf("run Connect-NinjaOne with -Port %d, and let what answers at %s forward to that port.", other, redirect.Host)
 	}
 	moved := *redirect

@@ -230,7 +230,7 @@ func TestPortInUse(t *testing.T) {
 				t.Fatal(err)
 			}
 			_, err = Listen(t.Context(), fmt.Sprintf("http://localhost:%d/auth", port), port, state)
-			if !failure.HasID(err, "PortInUse") {
+			if !failure.Is(err, failure.PortInUse) {
 				t.Fatalf("%v", err)
 			}
 			failed := failure.From(err)
@@ -246,11 +246,11 @@ func TestPortInUse(t *testing.T) {
 }
 
 func TestListenFailures(t *testing.T) {
-	if _, err := Listen(t.Context(), "https://redirect.example.uk/auth", 70000, state); !failure.HasID(err, "PortUnavailable") {
+	if _, err := Listen(t.Context(), "https://redirect.example.uk/auth", 70000, state); !failure.Is(err, failure.PortUnavailable) {
 		t.Errorf("an impossible port: %v", err)
 	}
 	forwarder := &url.URL{Scheme: "https", Host: "redirect.example.uk", Path: "/auth"}
-	for id, cause := range map[string]error{"PortNotAllowed": wsaeAccess, "PortInUse": wsaeAddrInUse, "PortUnavailable": errors.New("no loopback")} {
+	for id, cause := range map[failure.ID]error{failure.PortNotAllowed: wsaeAccess, failure.PortInUse: wsaeAddrInUse, failure.PortUnavailable: errors.New("no loopback")} {
 		failed := unavailable(forwarder, 443, cause)
 		if failed.ID != id {
 			t.Errorf("%s instead of %s", failed.ID, id)

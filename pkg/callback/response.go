@@ -5,9 +5,10 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
+
+	"ninjaone-auth/pkg/session"
 )
 
 // Response is an authorization response whose state is the sign-in's own (RFC 6749 sections 4.1.2 and 4.1.2.1): it
@@ -27,26 +28,6 @@ type Response struct {
 func (r *Response) Answer(page Page) {
 	r.page <- page
 	<-r.written
-}
-
-// LoopbackPort is the port of a redirect URI that leads to this machine itself; loopback is false for every other.
-func LoopbackPort(redirectURI string) (port int, loopback bool) {
-	redirect, err := url.Parse(redirectURI)
-	if err != nil || !isLoopback(redirect.Hostname()) {
-		return 0, false
-	}
-	if port, err = strconv.Atoi(redirect.Port()); err == nil {
-		return port, true
-	}
-	if redirect.Scheme == "https" {
-		return 443, true
-	}
-	return 80, true
-}
-
-func isLoopback(host string) bool {
-	host = strings.ToLower(host)
-	return host == "localhost" || strings.HasSuffix(host, ".localhost") || host == "127.0.0.1" || host == "::1"
 }
 
 // ServeHTTP takes the sign-in's authorization response and answers it with the page of Response.Answer. Whatever else
@@ -97,7 +78,7 @@ func (l *Listener) ownHost(host string) bool {
 	if ip := net.ParseIP(name); ip != nil {
 		name = ip.String()
 	}
-	return isLoopback(name) || name != "" && strings.EqualFold(name, l.redirect.Hostname())
+	return session.IsLoopback(name) || name != "" && strings.EqualFold(name, l.redirect.Hostname())
 }
 
 // ownPath takes any path behind a forwarder, which may rewrite it.
@@ -106,7 +87,7 @@ func (l *Listener) ownPath(u *url.URL) bool {
 	if own == "" {
 		own = "/"
 	}
-	return u.Path == own || !isLoopback(l.redirect.Hostname())
+	return u.Path == own || !session.IsLoopback(l.redirect.Hostname())
 }
 
 func (l *Listener) parse(query string) (*Response, bool) {

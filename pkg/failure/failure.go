@@ -5,36 +5,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 )
 
-// Category names a member of PowerShell's System.Management.Automation.ErrorCategory.
-type Category string
-
-// The categories in use, with PowerShell's names.
-const (
-	AuthenticationError Category = "AuthenticationError"
-	ConnectionError     Category = "ConnectionError"
-	InvalidArgument     Category = "InvalidArgument"
-	InvalidData         Category = "InvalidData"
-	InvalidOperation    Category = "InvalidOperation"
-	LimitsExceeded      Category = "LimitsExceeded"
-	NotSpecified        Category = "NotSpecified"
-	ObjectNotFound      Category = "ObjectNotFound"
-	OperationStopped    Category = "OperationStopped"
-	OperationTimeout    Category = "OperationTimeout"
-	PermissionDenied    Category = "PermissionDenied"
-	ProtocolError       Category = "ProtocolError"
-	ResourceBusy        Category = "ResourceBusy"
-	ResourceUnavailable Category = "ResourceUnavailable"
-	WriteError          Category = "WriteError"
-)
-
-// Error is a failure as the caller gets it. No field ever holds a secret or a raw HTTP body.
+// Error is a failure as the caller gets it. No field ever holds a secret or a raw HTTP body. Nobody changes a failure
+// that was returned; With makes another of it.
 type Error struct {
-	// ID is the stable first half of FullyQualifiedErrorId, for example InvalidClient.
-	ID string
-	// Category is PowerShell's ErrorCategory.
-	Category Category
+	ID ID
 	// Message says what went wrong, and to what.
 	Message string
 	// Recommendation says what to do about it.
@@ -51,24 +28,26 @@ func (e *Error) Error() string { return e.Message }
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Cause }
 
-// HasID tells whether err is a failure with one of the ids.
-func HasID(err error, ids ...string) bool {
-	var e *Error
-	if !errors.As(err, &e) {
-		return false
+// With returns the failure with more said in its message, and with another recommendation unless that is empty.
+func (e *Error) With(more, recommendation string) *Error {
+	changed := *e
+	changed.Message += more
+	if recommendation != "" {
+		changed.Recommendation = recommendation
 	}
-	for _, id := range ids {
-		if e.ID == id {
-			return true
-		}
-	}
-	return false
+	return &changed
 }
 
-// Interrupted is the failure of whatever ended because of a signal or because the caller went away.
-func Interrupted(cause error) *Error {
+// Is tells whether err is a failure with one of the ids.
+func Is(err error, ids ...ID) bool {
+	var e *Error
+	return errors.As(err, &e) && slices.Contains(ids, e.ID)
+}
+
+// Interruption is the failure of whatever ended because of a signal or because the caller went away.
+func Interruption(cause error) *Error {
 	return &Error{
-		ID: "Interrupted", Category: OperationStopped, Target: "Connect-NinjaOne", Cause: cause,
+		ID: Interrupted, Target: "Connect-NinjaOne", Cause: cause,
 		Message:        "Connect-NinjaOne was interrupted before it was done.",
 		Recommendation: "Your session and the vault are as they were. Run Connect-NinjaOne again.",
 	}
@@ -81,11 +60,11 @@ func From(err error) *Error {
 	case errors.As(err, &e):
 		return e
 	case errors.Is(err, context.Canceled):
-		return Interrupted(err)
+		return Interruption(err)
 	}
 	return &Error{
-		ID: "InternalError", Category: NotSpecified, Cause: err,
-		Message:        fmt.Sprintf("ninjaone-auth failed in a way it does not know (%T).", err),
+		ID: InternalError, Target: "ninjaone-auth", Cause: err,
+		Message:        fmt.Sprintf("ninjaone-auth hit an unexpected error (%T).", err),
 		Recommendation: "That is a defect: please report it with what 'ninjaone-auth version' prints.",
 	}
 }

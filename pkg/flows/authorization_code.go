@@ -23,8 +23,9 @@ type AuthorizationCode struct {
 	Scopes      []string
 	RedirectURI string // as registered, to the letter
 	Port        int    // of this machine's loopback interface, where the redirect arrives
-	Interactive bool   // someone is there to sign in
-	Unseen      bool   // nobody sees what is reported, so that only an opened browser shows the address
+	// SignsIn tells that someone is there to sign in, and SeesMessages that they see what is reported; if they don't, only
+	// a browser that opens shows them the address.
+	SignsIn, SeesMessages bool
 }
 
 // AuthorizationCode opens the browser for the request of RFC 6749 section 4.1.1, waits for the redirect on the loopback
@@ -34,10 +35,10 @@ type AuthorizationCode struct {
 // InvalidScope, UnauthorizedClient, InvalidRequest, UnsupportedResponseType, ServiceUnavailable, ServerError,
 // AuthorizationFailed, IssuerMismatch, Interrupted, and those of the token request.
 func (c *Client) AuthorizationCode(ctx context.Context, request AuthorizationCode) (session.Authentication, error) {
-	if !request.Interactive {
+	if !request.SignsIn {
 		return session.Authentication{}, c.needsUser("this PowerShell is not interactive")
 	}
-	if reachable, because := browser.Environment(os.Environ()).Reachable(); request.Unseen && !reachable {
+	if reachable, because := browser.Environment(os.Environ()).Reachable(); !request.SeesMessages && !reachable {
 		return session.Authentication{}, c.needsUser("no browser can be opened, because " + because + ", and the caller does not show the address")
 	}
 	timeout, err := signInTimeout()
@@ -89,7 +90,7 @@ func (c *Client) showAddress(address string, request AuthorizationCode) <-chan e
 
 // showTunnel shows how the redirect of a browser at the other end of an SSH connection gets here.
 func (c *Client) showTunnel(destination string, request AuthorizationCode) {
-	if port, loopback := callback.LoopbackPort(request.RedirectURI); loopback {
+	if port, loopback := session.LoopbackPort(request.RedirectURI); loopback {
 		report.Informationf(c.sink, "Before that, run this on the machine with the browser, so that the answer gets here:\nssh -L %d:localhost:%d %s",
 			port, request.Port, destination)
 	}
@@ -97,7 +98,7 @@ func (c *Client) showTunnel(destination string, request AuthorizationCode) {
 
 // warnAboutRedirect warns of a redirect URI on this machine which leads a browser past the listener.
 func (c *Client) warnAboutRedirect(request AuthorizationCode) {
-	port, loopback := callback.LoopbackPort(request.RedirectURI)
+	port, loopback := session.LoopbackPort(request.RedirectURI)
 	switch {
 	case !loopback:
 	case port != request.Port:
@@ -125,7 +126,7 @@ func (c *Client) awaitResponse(ctx context.Context, listener *callback.Listener,
 			report.Verbosef(c.sink, "The browser brought the answer of %s.", c.App.BaseURL)
 			return response, nil
 		case err := <-browserFailed:
-			if request.Unseen {
+			if !request.SeesMessages {
 				return nil, c.needsUser("the browser could not be opened (" + failure.Clean(err.Error()) + "), and the caller does not show the address")
 			}
 			report.Verbosef(c.sink, "The browser could not be opened: %s. Open the address yourself.", failure.Clean(err.Error()))
@@ -134,7 +135,7 @@ func (c *Client) awaitResponse(ctx context.Context, listener *callback.Listener,
 		case <-timer.C:
 			return nil, c.signInTimedOut(request, timeout)
 		case <-ctx.Done():
-			return nil, failure.Interrupted(ctx.Err())
+			return nil, failure.Interruption(ctx.Err())
 		}
 	}
 }
@@ -175,7 +176,7 @@ func (c *Client) page(err error) callback.Page {
 	}
 	failed := failure.From(err)
 	heading := "The sign-in failed"
-	if failed.ID == "SignInDenied" {
+	if failed.ID == failure.SignInDenied {
 		heading = "The sign-in was refused"
 	}
 	return callback.Page{
@@ -199,7 +200,7 @@ func signInTimeout() (time.Duration, error) {
 	timeout, err := time.ParseDuration(value)
 	if err != nil || timeout <= 0 {
 		return 0, &failure.Error{
-			ID: "InvalidSetting", Category: failure.InvalidArgument, Target: timeoutVariable, Cause: err,
+			ID: failure.InvalidSetting, Target: timeoutVariable, Cause: err,
 			Message:        fmt.Sprintf("%s is '%s', which is not a duration above zero.", timeoutVariable, failure.Clean(value)),
 			Recommendation: fmt.Sprintf("Set %s to a duration such as 90s, 5m or 1h, or remove it for the default of 5 minutes.", timeoutVariable),
 		}

@@ -88,7 +88,7 @@ func beginSignIn(t *testing.T, change func(*AuthorizationCode), answer http.Hand
 		t: t, sink: &signInSink{addresses: make(chan string, 1)}, done: make(chan outcome, 1),
 		request: AuthorizationCode{
 			Scopes: []string{"monitoring", session.OfflineAccess}, RedirectURI: fmt.Sprintf("http://localhost:%d/", port),
-			Port: port, Interactive: true,
+			Port: port, SignsIn: true, SeesMessages: true,
 		},
 	}
 	if change != nil {
@@ -156,14 +156,14 @@ func (s *browserSignIn) end() outcome {
 }
 
 // mustFail checks a failure's id, that it helps, and that nothing told holds a secret.
-func (s *browserSignIn) mustFail(id string) *failure.Error {
+func (s *browserSignIn) mustFail(id failure.ID) *failure.Error {
 	s.t.Helper()
 	o := s.end()
-	if !failure.HasID(o.err, id) {
+	if !failure.Is(o.err, id) {
 		s.t.Fatalf("%v instead of %s", o.err, id)
 	}
 	failed := failure.From(o.err)
-	if failed.Category == "" || failed.Recommendation == "" || failed.Target == "" && id != "Interrupted" {
+	if failed.Recommendation == "" || failed.Target == "" {
 		s.t.Errorf("incomplete: %+v", failed)
 	}
 	s.mustHoldNoSecret(failed.Message + failed.Recommendation)
@@ -251,7 +251,7 @@ func TestSignInStatesDiffer(t *testing.T) {
 func TestSecondSignInOnOnePort(t *testing.T) {
 	first := beginSignIn(t, nil, nil)
 	second := beginSignIn(t, func(r *AuthorizationCode) { *r = first.request }, nil)
-	second.mustFail("PortInUse")
+	second.mustFail(failure.PortInUse)
 	if strings.Contains(second.sink.text(), "information") {
 		t.Error("an address was shown")
 	}
@@ -262,8 +262,8 @@ func TestSecondSignInOnOnePort(t *testing.T) {
 }
 
 func TestSignInWithoutUser(t *testing.T) {
-	s := beginSignIn(t, func(r *AuthorizationCode) { r.Interactive = false }, nil)
-	failed := s.mustFail("SignInNeedsUser")
+	s := beginSignIn(t, func(r *AuthorizationCode) { r.SignsIn = false }, nil)
+	failed := s.mustFail(failure.SignInNeedsUser)
 	if !strings.Contains(failed.Recommendation, "-UseTokenAuth") || !strings.Contains(failed.Recommendation, "-UseClientAuth") {
 		t.Error(failed.Recommendation)
 	}
@@ -273,13 +273,13 @@ func TestSignInWithoutUser(t *testing.T) {
 }
 
 func TestAuthorizationErrors(t *testing.T) {
-	for code, id := range map[string]string{
-		"access_denied": "SignInDenied", "invalid_scope": "InvalidScope", "unauthorized_client": "UnauthorizedClient",
-		"unsupported_response_type": "UnsupportedResponseType", "invalid_request": "InvalidRequest",
-		"temporarily_unavailable": "ServiceUnavailable", "server_error": "ServerError", "login_required": "AuthorizationFailed",
-		"<b>\x1b[31m": "AuthorizationFailed",
+	for code, id := range map[string]failure.ID{
+		"access_denied": failure.SignInDenied, "invalid_scope": failure.InvalidScope, "unauthorized_client": failure.UnauthorizedClient,
+		"unsupported_response_type": failure.UnsupportedResponseType, "invalid_request": failure.InvalidRequest,
+		"temporarily_unavailable": failure.ServiceUnavailable, "server_error": failure.ServerError, "login_required": failure.AuthorizationFailed,
+		"<b>\x1b[31m": failure.AuthorizationFailed,
 	} {
-		t.Run(id, func(t *testing.T) {
+		t.Run(id.String(), func(t *testing.T) {
 			s := beginSignIn(t, nil, nil)
 			status, page := s.visit(url.Values{"error": {code}, "error_description": {"first\r\n\x1b[2Jsecond <script> " + strings.Repeat("x", 5000) + signInSecret}})
 			failed := s.mustFail(id)
@@ -308,7 +308,7 @@ func TestIssuer(t *testing.T) {
 	for _, issuer := range []string{"https://attacker.example", "http://eu.ninjarmm.com", "https://eu.ninjarmm.com.attacker.example", "https://eu.ninjarmm.com:444", "eu"} {
 		s := beginSignIn(t, nil, nil)
 		_, page := s.visit(url.Values{"code": {signInCode}, "iss": {issuer}})
-		s.mustFail("IssuerMismatch")
+		s.mustFail(failure.IssuerMismatch)
 		if s.form != nil || !strings.Contains(page, "The sign-in failed") {
 			t.Errorf("%s: a token was requested: %v; page %s", issuer, s.form, page)
 		}
@@ -321,7 +321,7 @@ func TestRefusedExchangeIsOnThePage(t *testing.T) {
 		io.WriteString(w, `{"error":"invalid_grant","error_description":"`+signInCode+` <img> is unknown"}`)
 	})
 	status, page := s.visit(code())
-	s.mustFail("InvalidGrant")
+	s.mustFail(failure.InvalidGrant)
 	if status != 400 || !strings.Contains(page, "The sign-in failed") || strings.Contains(page, "<img>") {
 		t.Errorf("status %d, page %s", status, page)
 	}
@@ -331,7 +331,7 @@ func TestRefusedExchangeIsOnThePage(t *testing.T) {
 func TestSignInTimesOut(t *testing.T) {
 	t.Setenv(timeoutVariable, "1200ms")
 	s := beginSignIn(t, nil, nil)
-	failed := s.mustFail("SignInTimedOut")
+	failed := s.mustFail(failure.SignInTimedOut)
 	for _, needed := range []string{s.request.RedirectURI, "redirect URI", "client id", "-Instance", "the-client"} {
 		if !strings.Contains(failed.Message+failed.Recommendation, needed) {
 			t.Errorf("does not say %q: %s %s", needed, failed.Message, failed.Recommendation)
@@ -364,7 +364,7 @@ func TestTimeoutSetting(t *testing.T) {
 	}
 	for _, value := range []string{"90", "soon", "-1s", "0s"} {
 		t.Setenv(timeoutVariable, value)
-		if _, err := signInTimeout(); !failure.HasID(err, "InvalidSetting") {
+		if _, err := signInTimeout(); !failure.Is(err, failure.InvalidSetting) {
 			t.Errorf("%q: %v", value, err)
 		}
 	}
@@ -374,7 +374,7 @@ func TestCancelledSignIn(t *testing.T) {
 	s := beginSignIn(t, nil, nil)
 	began := time.Now()
 	s.cancel()
-	s.mustFail("Interrupted")
+	s.mustFail(failure.Interrupted)
 	s.mustLeavePortFree()
 	if took := time.Since(began); took > time.Second {
 		t.Errorf("took %s", took)
@@ -398,7 +398,7 @@ func TestCancelledExchange(t *testing.T) {
 	<-asked
 	began := time.Now()
 	s.cancel()
-	s.mustFail("Interrupted")
+	s.mustFail(failure.Interrupted)
 	s.mustLeavePortFree()
 	if took := time.Since(began); took > time.Second {
 		t.Errorf("took %s", took)
@@ -464,11 +464,11 @@ func beginSSHSignIn(t *testing.T, redirectURI string) *browserSignIn {
 	sink := &signInSink{addresses: make(chan string, 1)}
 	port := need.FreePort(t)
 	s := &browserSignIn{t: t, sink: sink, request: AuthorizationCode{
-		RedirectURI: strings.ReplaceAll(redirectURI, "PORT", fmt.Sprint(port)), Port: port, Interactive: true,
+		RedirectURI: strings.ReplaceAll(redirectURI, "PORT", fmt.Sprint(port)), Port: port, SignsIn: true, SeesMessages: true,
 	}}
 	t.Setenv("BROWSER", "")
 	s.client = NewClient(Application{BaseURL: "https://eu.ninjarmm.com", ClientID: "the-client"}, sink)
-	if _, err := s.client.AuthorizationCode(t.Context(), s.request); !failure.HasID(err, "SignInTimedOut") {
+	if _, err := s.client.AuthorizationCode(t.Context(), s.request); !failure.Is(err, failure.SignInTimedOut) {
 		t.Error(err)
 	}
 	return s

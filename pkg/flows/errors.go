@@ -51,7 +51,7 @@ func (a *attempt) describe() string {
 
 func (c *Client) invalidResponse(what string, cause error) *failure.Error {
 	return &failure.Error{
-		ID: "InvalidResponse", Category: failure.ProtocolError, Target: c.tokenURL(), Cause: cause,
+		ID: failure.InvalidResponse, Target: c.tokenURL(), Cause: cause,
 		Message: fmt.Sprintf("%s answered the token request with %s.", c.App.BaseURL, what),
 		Recommendation: "Check whether a proxy or a maintenance page answers in NinjaOne's place " +
 			"(open the address in a browser), then run Connect-NinjaOne again.",
@@ -60,7 +60,7 @@ func (c *Client) invalidResponse(what string, cause error) *failure.Error {
 
 func (c *Client) timedOut(limit time.Duration, cause error) *failure.Error {
 	return &failure.Error{
-		ID: "RequestTimedOut", Category: failure.OperationTimeout, Target: c.tokenURL(), Cause: cause,
+		ID: failure.RequestTimedOut, Target: c.tokenURL(), Cause: cause,
 		Message:        fmt.Sprintf("%s did not answer the token request within %d seconds.", c.App.BaseURL, int(limit.Seconds())),
 		Recommendation: "Check NinjaOne's status page and the network, then run Connect-NinjaOne again.",
 	}
@@ -73,7 +73,7 @@ func (c *Client) unanswered(err error, timeout bool, a *attempt) *failure.Error 
 	}
 	reason, advice := c.connectionProblem(err, a)
 	return &failure.Error{
-		ID: "ConnectionFailed", Category: failure.ConnectionError, Target: c.App.BaseURL, Cause: err,
+		ID: failure.ConnectionFailed, Target: c.App.BaseURL, Cause: err,
 		Message: fmt.Sprintf("Could not connect to %s: %s.", c.App.BaseURL, reason), Recommendation: advice,
 	}
 }

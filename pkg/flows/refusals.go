@@ -14,7 +14,7 @@ import (
 	"ninjaone-auth/pkg/session"
 )
 
-// refusal is an error answer in either of NinjaOne's two shapes (module contract).
+// refusal is an error answer in either of NinjaOne's two shapes (docs/module-contract.md).
 type refusal struct {
 	Error       string `json:"error"`
 	Description string `json:"error_description"`
@@ -28,63 +28,56 @@ func (c *Client) refused(err *oauth2.RetrieveError, a *attempt, g grant) *failur
 	var r refusal
 	_ = json.Unmarshal(err.Body, &r) // fields of another type stay empty
 	status := err.Response.StatusCode
-	failed := &failure.Error{Target: c.App.BaseURL, Cause: err}
+	var failed *failure.Error
 	switch {
 	case status == http.StatusTooManyRequests:
-		failed.ID, failed.Category = "RateLimited", failure.LimitsExceeded
-		failed.Message = fmt.Sprintf("%s refused the token request because there were too many (status 429)%s.", c.App.BaseURL, waitToldBy(a))
-		failed.Recommendation = "Wait before you run Connect-NinjaOne again, and let jobs share one session by a vault instead of signing in each on its own."
+		failed = c.failed(failure.RateLimited, "Wait before you run Connect-NinjaOne again, and let jobs share one session by a vault instead of signing in each on its own.",
+			"%s refused the token request because there were too many (status 429)%s.", c.App.BaseURL, waitToldBy(a))
 	case status >= 500:
-		failed.ID, failed.Category = "ServiceUnavailable", failure.ResourceUnavailable
-		failed.Message = fmt.Sprintf("%s can't serve token requests at the moment (status %d)%s.", c.App.BaseURL, status, waitToldBy(a))
-		failed.Recommendation = "Check NinjaOne's status page and run Connect-NinjaOne again later."
+		failed = c.failed(failure.ServiceUnavailable, "Check NinjaOne's status page and run Connect-NinjaOne again later.",
+			"%s can't serve token requests at the moment (status %d)%s.", c.App.BaseURL, status, waitToldBy(a))
 	case status >= 300 && status < 400:
 		return c.invalidResponse(fmt.Sprintf("a redirection to %s, which is not followed", locationHost(err.Response)), err)
 	case r == refusal{}:
 		return c.invalidResponse(a.describe(), err)
 	default:
-		c.explain(failed, r, status, g)
+		failed = c.explain(r, status, g)
 	}
-	failed.Message += c.told(r, g)
-	return failed
+	return failed.With(c.told(r, g), "")
+}
+
+func (c *Client) failed(id failure.ID, recommendation, message string, values ...any) *failure.Error {
+	return &failure.Error{ID: id, Target: c.App.BaseURL, Message: fmt.Sprintf(message, values...), Recommendation: recommendation}
 }
 
 // explain names what RFC 6749 section 5.2 and NinjaOne's own codes mean.
-func (c *Client) explain(failed *failure.Error, r refusal, status int, g grant) {
-	failed.Category = failure.AuthenticationError
+func (c *Client) explain(r refusal, status int, g grant) *failure.Error {
+	const settings = "under Administration > Apps > API in NinjaOne"
 	switch code := r.Error; {
 	case strings.EqualFold(r.ResultCode, "Client app not exist"):
-		failed.ID = "InvalidClient"
-		failed.Message = fmt.Sprintf("NinjaOne does not know the client id '%s' on the instance '%s' (%s).", c.App.ClientID, c.App.Instance, c.App.BaseURL)
-		failed.Recommendation = "Either -ClientId is wrong or the application lives on another instance: compare both with Administration > Apps > API in NinjaOne, " +
-			"and try another -Instance (" + strings.Join(session.Instances, ", ") + ")."
+		return c.failed(failure.InvalidClient, "Either -ClientId is wrong or the application lives on another instance: compare both with Administration > Apps > API in NinjaOne, "+
+			"and try another -Instance ("+strings.Join(session.Instances, ", ")+").",
+			"NinjaOne does not know the client id '%s' on the instance '%s' (%s).", c.App.ClientID, c.App.Instance, c.App.BaseURL)
 	case code == "unauthorized_client", code == "unsupported_grant_type":
-		failed.ID, failed.Category = "UnauthorizedClient", failure.PermissionDenied
-		failed.Message = fmt.Sprintf("The application '%s' may not use the grant type %s.", c.App.ClientID, g.kind)
-		failed.Recommendation = "Allow the grant type for the application under Administration > Apps > API in NinjaOne, or sign in another way."
+		return c.failed(failure.UnauthorizedClient, "Allow the grant type for the application "+settings+", or sign in another way.",
+			"The application '%s' may not use the grant type %s.", c.App.ClientID, g.kind)
 	case code == "invalid_scope":
-		failed.ID, failed.Category = "InvalidScope", failure.PermissionDenied
-		failed.Message = fmt.Sprintf("The application '%s' may not have the scopes '%s'.", c.App.ClientID, strings.Join(slices.Concat(g.scopes, g.asked), " "))
-		failed.Recommendation = "Pass the application's own scopes with -Scopes, or add the missing ones under Administration > Apps > API in NinjaOne. " +
-			"Some instances refuse offline_access with -UseClientAuth."
+		return c.failed(failure.InvalidScope, "Pass the application's own scopes with -Scopes, or add the missing ones "+settings+". "+
+			"Some instances refuse offline_access with -UseClientAuth.",
+			"The application '%s' may not have the scopes '%s'.", c.App.ClientID, strings.Join(slices.Concat(g.scopes, g.asked), " "))
 	case g.kind == refreshTokenGrant && (code == "invalid_grant" || code == "invalid_token"):
-		failed.ID = "InvalidRefreshToken"
-		failed.Message = fmt.Sprintf("NinjaOne does not accept the refresh token for '%s' on %s: it was used before, has expired or was revoked.", c.App.ClientID, c.App.BaseURL)
-		failed.Recommendation = "Sign in anew for a new one: Connect-NinjaOne -UseWebAuth … -ShowTokens (with the scope offline_access). " +
-			"Scripts that share a refresh token should share it by a vault."
+		return c.failed(failure.InvalidRefreshToken, "Sign in again for a new one: Connect-NinjaOne -UseWebAuth … -ShowTokens (with the scope offline_access). "+
+			"Scripts that share a refresh token should share it by a vault.",
+			"NinjaOne does not accept the refresh token for '%s' on %s: it was used before, has expired or was revoked.", c.App.ClientID, c.App.BaseURL)
 	case g.kind == authorizationCode && (code == "invalid_grant" || code == "invalid_token"):
-		failed.ID = "InvalidGrant"
-		failed.Message = fmt.Sprintf("NinjaOne does not accept the authorization code that the browser brought back to '%s'.", c.App.ClientID)
-		failed.Recommendation = "Run Connect-NinjaOne -UseWebAuth again and finish the sign-in within a minute or so."
+		return c.failed(failure.InvalidGrant, "Run Connect-NinjaOne -UseWebAuth again and finish the sign-in within a minute or so.",
+			"NinjaOne does not accept the authorization code that the browser brought back to '%s'.", c.App.ClientID)
 	case code == "invalid_client", status == http.StatusUnauthorized:
-		failed.ID = "InvalidClient"
-		failed.Message = fmt.Sprintf("NinjaOne does not accept the client id '%s' with this client secret on the instance '%s'.", c.App.ClientID, c.App.Instance)
-		failed.Recommendation = "Check -ClientId, -ClientSecret and -Instance. A lost secret can be made anew under Administration > Apps > API in NinjaOne."
-	default:
-		failed.ID, failed.Category = "RequestRejected", failure.ProtocolError
-		failed.Message = fmt.Sprintf("%s rejected the token request (status %d).", c.App.BaseURL, status)
-		failed.Recommendation = "Check the application's settings under Administration > Apps > API in NinjaOne; give NinjaOne's support the incident id, if there is one."
+		return c.failed(failure.InvalidClient, "Check -ClientId, -ClientSecret and -Instance. A lost secret can be replaced "+settings+".",
+			"NinjaOne does not accept the client id '%s' with this client secret on the instance '%s'.", c.App.ClientID, c.App.Instance)
 	}
+	return c.failed(failure.RequestRejected, "Check the application's settings "+settings+"; give NinjaOne's support the incident id, if there is one.",
+		"%s rejected the token request (status %d).", c.App.BaseURL, status)
 }
 
 // told passes on what NinjaOne itself said.

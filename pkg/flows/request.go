@@ -24,15 +24,9 @@ const (
 func (c *Client) token(ctx context.Context, g grant) (session.Authentication, error) {
 	deadline, cancel := context.WithTimeout(ctx, longestInAll)
 	defer cancel()
-	roots := namedRoots()
-	transport := newTransport(roots)
+	transport := newTransport()
 	authentication, err := backoff.Retry(deadline, func() (session.Authentication, error) {
-		authentication, err := c.try(deadline, transport, g)
-		if roots != nil && certificateProblem(err) {
-			roots, transport = nil, newTransport(nil)
-			return c.try(deadline, transport, g)
-		}
-		return authentication, err
+		return c.try(deadline, transport, g)
 	}, backoff.WithMaxTries(mostTries), backoff.WithMaxElapsedTime(longestInAll),
 		backoff.WithNotify(func(err error, wait time.Duration) {
 			report.Verbosef(c.sink, "%s Trying again in %s.", failure.From(err).Message, wait.Round(time.Millisecond))
@@ -44,7 +38,7 @@ func (c *Client) token(ctx context.Context, g grant) (session.Authentication, er
 	case errors.As(err, &failed):
 		return authentication, failed
 	case ctx.Err() != nil:
-		return authentication, failure.Interrupted(err)
+		return authentication, failure.Interruption(err)
 	}
 	return authentication, c.timedOut(longestInAll, err)
 }
@@ -81,7 +75,7 @@ func repeatable(failed *failure.Error, a *attempt, g grant) error {
 		safe = told || g.repeatable
 	case a.status() == http.StatusBadGateway, a.status() == http.StatusGatewayTimeout:
 		safe = g.repeatable
-	case failed.ID == "ConnectionFailed":
+	case failed.ID == failure.ConnectionFailed:
 		safe = g.repeatable || !a.connected.Load()
 	}
 	switch {

@@ -39,7 +39,7 @@ func TestNoWayToTheService(t *testing.T) {
 	} {
 		client := NewClient(Application{Instance: "eu", BaseURL: baseURL, ClientID: "id", ClientSecret: "secret"}, noSink{})
 		_, err := client.Refresh(t.Context(), "refresh", nil, nil)
-		if !failure.HasID(err, "ConnectionFailed") || !strings.Contains(err.Error(), baseURL+": "+reason) {
+		if !failure.Is(err, failure.ConnectionFailed) || !strings.Contains(err.Error(), baseURL+": "+reason) {
 			t.Errorf("%s: %v", baseURL, err)
 		}
 	}

@@ -32,14 +32,12 @@ type proxyRefused struct{ status int }
 
 func (p *proxyRefused) Error() string { return fmt.Sprintf("the proxy answered %d", p.status) }
 
-// newTransport takes the environment's proxy and trusts the roots, nil being all of the system's.
-func newTransport(roots *x509.CertPool) http.RoundTripper {
-	if roots == nil {
-		go x509.SystemCertPool() // reads them once, while the connection is being made
-	}
+// newTransport takes the environment's proxy and trusts the system's certificates.
+func newTransport() http.RoundTripper {
+	go x509.SystemCertPool() // reads them while the connection is being made; they are read once
 	return &http.Transport{
 		Proxy:             http.ProxyFromEnvironment,
-		TLSClientConfig:   &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots},
+		TLSClientConfig:   &tls.Config{MinVersion: tls.VersionTLS12},
 		DisableKeepAlives: true,
 		OnProxyConnectResponse: func(_ context.Context, _ *url.URL, _ *http.Request, answer *http.Response) error {
 			if answer.StatusCode != http.StatusOK {

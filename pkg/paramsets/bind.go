@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"slices"
 	"strings"
+
+	"ninjaone-auth/pkg/session"
 )
 
 // Argument is one named argument as the caller gave it: the name in any case, the value as JSON.
@@ -13,7 +15,8 @@ type Argument struct {
 	Value json.RawMessage
 }
 
-// Values are the arguments of a call, converted, and the set that they mean. A value that was not given is its zero.
+// Values are the arguments of a call, converted, and the set that they mean. A value that was not given is its zero, but
+// SecretPrefix is then the default one.
 type Values struct {
 	ParameterSet string
 
@@ -74,23 +77,27 @@ func Bind(arguments []Argument) (*Values, error) {
 	if unknown != "" {
 		return nil, notFound(unknown)
 	}
-	set, err := resolve(v.bound)
-	if err != nil {
-		return nil, cmp.Or(nullInstead(err, null), err)
+	set, lacking, err := resolve(v.bound)
+	switch {
+	case err != nil:
+		return nil, err
+	case len(lacking) > 0:
+		return nil, missingOrNull(lacking, set, null)
 	}
 	v.ParameterSet = set
+	v.SecretPrefix = cmp.Or(v.SecretPrefix, session.DefaultSecretPrefix)
 	return v, v.checkSwitches()
 }
 
-// nullInstead is the error of the first string that is missing because it was null.
-func nullInstead(err error, null subset) error {
-	for name := range strings.FieldsSeq(missingNames(err)) {
+// missingOrNull is the error of the first string that is missing because it was null, else that of all that are missing.
+func missingOrNull(names []string, set string, null subset) error {
+	for _, name := range names {
 		if i := find(name); null&(1<<i) != 0 && Parameters[i].Type == String {
 			_, err := toString(Parameters[i], json.RawMessage("null"))
 			return err
 		}
 	}
-	return nil
+	return missingMandatory(names, set)
 }
 
 func find(name string) int {

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"ninjaone-auth/pkg/failure"
+	"ninjaone-auth/pkg/session"
 )
 
 // bind takes arguments as name=JSON.
@@ -49,12 +50,13 @@ func TestPortsAsTheEngineConvertsThem(t *testing.T) {
 }
 
 func TestRefusals(t *testing.T) {
-	const (
-		transformation = "ParameterArgumentTransformationError"
-		validation     = "ParameterArgumentValidationError"
-		empty          = "ParameterArgumentValidationErrorEmptyStringNotAllowed"
-	)
-	for _, c := range []struct{ argument, id, names string }{
+	transformation, validation, empty := failure.ParameterArgumentTransformationError, failure.ParameterArgumentValidationError, failure.ParameterArgumentValidationErrorEmptyStringNotAllowed
+	none := failure.ID{}
+	for _, c := range []struct {
+		argument string
+		id       failure.ID
+		names    string
+	}{
 		{`Port="abc"`, transformation, "abc"},
 		{`Port=3000000000`, transformation, "3000000000"},
 		{`Port=[1]`, transformation, "Port"},
@@ -69,18 +71,18 @@ func TestRefusals(t *testing.T) {
 		{`Scopes={"a":1}`, transformation, "Scopes"},
 		{`Scopes="mönitoring"`, validation, "Scopes"},
 		{`VaultName=""`, empty, "VaultName"},
-		{`VaultName=null`, "", ""},
-		{`UseTokenAuth=null`, "", ""},
+		{`VaultName=null`, none, ""},
+		{`UseTokenAuth=null`, none, ""},
 		{`UseSecretManagement="yes"`, transformation, "UseSecretManagement"},
 		{`ShowTokens=1`, transformation, "ShowTokens"},
-		{`port=9090`, "", ""},
-		{`Bogus=1`, "NamedParameterNotFound", "Bogus"},
-		{`usewebauth=true`, "ParameterAlreadyBound", "UseWebAuth"},
+		{`port=9090`, none, ""},
+		{`Bogus=1`, failure.NamedParameterNotFound, "Bogus"},
+		{`usewebauth=true`, failure.ParameterAlreadyBound, "UseWebAuth"},
 	} {
 		_, err := bindAnd(c.argument)
 		var failed *failure.Error
 		switch {
-		case c.id == "" && err == nil:
+		case c.id == none && err == nil:
 		case !errors.As(err, &failed) || failed.ID != c.id:
 			t.Errorf("%s: got %v, want %s", c.argument, err, c.id)
 		case !strings.Contains(failed.Message, c.names) || failed.Recommendation == "":
@@ -90,16 +92,16 @@ func TestRefusals(t *testing.T) {
 }
 
 func TestMandatoryValues(t *testing.T) {
-	for arguments, id := range map[string]string{
-		`Instance="xx"`:           "ParameterArgumentValidationError",
-		`Instance=""`:             "ParameterArgumentValidationError", // the engine's ValidateSet comes first
-		`Instance=null`:           "ParameterArgumentValidationError",
-		`ClientId=""`:             "ParameterArgumentValidationErrorEmptyStringNotAllowed",
-		`ClientSecret=null`:       "ParameterArgumentValidationErrorEmptyStringNotAllowed",
-		`ClientSecret=["s3cret"]`: "ParameterArgumentTransformationError",
+	for arguments, id := range map[string]failure.ID{
+		`Instance="xx"`:           failure.ParameterArgumentValidationError,
+		`Instance=""`:             failure.ParameterArgumentValidationError, // the engine's ValidateSet comes first
+		`Instance=null`:           failure.ParameterArgumentValidationError,
+		`ClientId=""`:             failure.ParameterArgumentValidationErrorEmptyStringNotAllowed,
+		`ClientSecret=null`:       failure.ParameterArgumentValidationErrorEmptyStringNotAllowed,
+		`ClientSecret=["s3cret"]`: failure.ParameterArgumentTransformationError,
 	} {
 		_, err := bind(arguments)
-		if !failure.HasID(err, id) {
+		if !failure.Is(err, id) {
 			t.Errorf("%s: got %v, want %s", arguments, err, id)
 		}
 	}
@@ -108,16 +110,16 @@ func TestMandatoryValues(t *testing.T) {
 // TestOrderOfErrors follows PowerShell's engine: values, exclusion, unknown names, then the set.
 func TestOrderOfErrors(t *testing.T) {
 	for _, c := range []struct {
-		id        string
+		id        failure.ID
 		arguments []string
 	}{
-		{"ParameterArgumentTransformationError", []string{`Bogus=1`, `Port="abc"`, `RefreshToken="r"`, `ShowTokens=true`}},
-		{"AmbiguousParameterSet", []string{`Bogus=1`, `UseWebAuth=true`, `UseTokenAuth=true`, `ShowTokens=true`}},
-		{"NamedParameterNotFound", []string{`Bogus=1`, `UseTokenAuth=true`}},
-		{"AmbiguousParameterSet", []string{`UseTokenAuth=true`}},
-		{"MissingMandatoryParameter", nil},
+		{failure.ParameterArgumentTransformationError, []string{`Bogus=1`, `Port="abc"`, `RefreshToken="r"`, `ShowTokens=true`}},
+		{failure.AmbiguousParameterSet, []string{`Bogus=1`, `UseWebAuth=true`, `UseTokenAuth=true`, `ShowTokens=true`}},
+		{failure.NamedParameterNotFound, []string{`Bogus=1`, `UseTokenAuth=true`}},
+		{failure.AmbiguousParameterSet, []string{`UseTokenAuth=true`}},
+		{failure.MissingMandatoryParameter, nil},
 	} {
-		if _, err := bind(c.arguments...); !failure.HasID(err, c.id) {
+		if _, err := bind(c.arguments...); !failure.Is(err, c.id) {
 			t.Errorf("%v: got %v, want %s", c.arguments, err, c.id)
 		}
 	}
@@ -139,32 +141,33 @@ func TestASwitchThatIsOffAsksForNothing(t *testing.T) {
 		{`UseSecretManagement=true`, `VaultName="v"`, `ReadFromSecretVault=false`},
 		{`UseSecretManagement={"IsPresent":false}`, `VaultName="v"`, `ReadFromSecretVault=true`},
 	} {
-		if _, err := bind(arguments...); !failure.HasID(err, "ParameterArgumentValidationError") {
+		if _, err := bind(arguments...); !failure.Is(err, failure.ParameterArgumentValidationError) {
 			t.Errorf("%v: %v", arguments, err)
 		}
 	}
 }
 
-func TestFlowOfAVaultWrite(t *testing.T) {
+func TestModeOfAVaultWrite(t *testing.T) {
 	vault := []string{`UseSecretManagement=true`, `VaultName="v"`, `WriteToSecretVault=true`, `Instance="eu"`, `ClientId="id"`, `ClientSecret="s"`, `SecretPrefix="p"`}
 	for _, c := range []struct {
-		more, flow string
-		ignored    int
+		more    string
+		mode    session.Mode
+		ignored int
 	}{
-		{`UseClientAuth=true`, ClientCredentials, 0},
-		{`UseClientAuth=true UseTokenAuth=true`, TokenAuthentication, 1},
-		{`UseClientAuth=true UseTokenAuth=true UseWebAuth=true`, AuthorisationCode, 2},
-		{`UseWebAuth=false UseClientAuth=true`, ClientCredentials, 0},
-		{`RefreshToken="r"`, TokenAuthentication, 0},
+		{`UseClientAuth=true`, session.ModeClientCredentials, 0},
+		{`UseClientAuth=true UseTokenAuth=true`, session.ModeToken, 1},
+		{`UseClientAuth=true UseTokenAuth=true UseWebAuth=true`, session.ModeAuthorisationCode, 2},
+		{`UseWebAuth=false UseClientAuth=true`, session.ModeClientCredentials, 0},
+		{`RefreshToken="r"`, session.ModeToken, 0},
 		{``, "", 0},
 	} {
 		v, err := bind(append(slices.Clone(vault), strings.Fields(c.more)...)...)
 		if err != nil {
 			t.Fatalf("%s: %v", c.more, err)
 		}
-		flow, ignored, err := v.Flow()
-		if flow != c.flow || len(ignored) != c.ignored || (err == nil) != (c.flow != "") {
-			t.Errorf("%s: got %q, %v, %v", c.more, flow, ignored, err)
+		mode, ignored, err := v.Mode()
+		if mode != c.mode || len(ignored) != c.ignored || (err == nil) != (c.mode != "") {
+			t.Errorf("%s: got %q, %v, %v", c.more, mode, ignored, err)
 		}
 	}
 }
@@ -178,7 +181,7 @@ func FuzzBind(f *testing.F) {
 		}
 		v, err := Bind([]Argument{{name, json.RawMessage(value)}, {otherName, json.RawMessage(otherValue)}})
 		var failed *failure.Error
-		if err != nil && (!errors.As(err, &failed) || failed.ID == "" || failed.Message == "" || failed.Recommendation == "") {
+		if err != nil && (!errors.As(err, &failed) || failed.ID == (failure.ID{}) || failed.Message == "" || failed.Recommendation == "") {
 			t.Errorf("an error that is no whole failure: %#v", err)
 		}
 		if err == nil && v.ParameterSet == "" {

@@ -11,7 +11,7 @@ const seeHelp = "See Get-Help Connect-NinjaOne -Full for the parameter sets and 
 
 func ambiguous() *failure.Error {
 	return &failure.Error{
-		ID: "AmbiguousParameterSet", Category: failure.InvalidArgument, Target: "Connect-NinjaOne",
+		ID: failure.AmbiguousParameterSet, Target: "Connect-NinjaOne",
 		Message: "Parameter set cannot be resolved using the specified named parameters. " +
 			"One or more parameters issued cannot be used together or an insufficient number of parameters were provided.",
 		Recommendation: "Use exactly one of -UseWebAuth, -UseTokenAuth and -UseClientAuth with -Instance, -ClientId and -ClientSecret, " +
@@ -21,24 +21,16 @@ func ambiguous() *failure.Error {
 
 func missingMandatory(names []string, set string) *failure.Error {
 	return &failure.Error{
-		ID: "MissingMandatoryParameter", Category: failure.InvalidArgument, Target: strings.Join(names, " "),
+		ID: failure.MissingMandatoryParameter, Target: strings.Join(names, " "),
 		Message:        fmt.Sprintf("Cannot process command because of one or more missing mandatory parameters: %s.", strings.Join(names, " ")),
 		Recommendation: fmt.Sprintf("Add -%s (parameter set '%s'). %s", strings.Join(names, ", -"), set, seeHelp),
 	}
 }
 
-// missingNames are the names of a MissingMandatoryParameter error, separated by spaces.
-func missingNames(err error) string {
-	if !failure.HasID(err, "MissingMandatoryParameter") {
-		return ""
-	}
-	return failure.From(err).Target
-}
-
 func notFound(name string) *failure.Error {
 	name = failure.Clean(name)
 	return &failure.Error{
-		ID: "NamedParameterNotFound", Category: failure.InvalidArgument, Target: name,
+		ID: failure.NamedParameterNotFound, Target: name,
 		Message:        fmt.Sprintf("A parameter cannot be found that matches parameter name '%s'.", name),
 		Recommendation: seeHelp,
 	}
@@ -46,7 +38,7 @@ func notFound(name string) *failure.Error {
 
 func alreadyBound(p Parameter) *failure.Error {
 	return &failure.Error{
-		ID: "ParameterAlreadyBound", Category: failure.InvalidArgument, Target: p.Name,
+		ID: failure.ParameterAlreadyBound, Target: p.Name,
 		Message:        fmt.Sprintf("Cannot bind parameter because parameter '%s' is specified more than once.", p.Name),
 		Recommendation: "Give the parameter once.",
 	}
@@ -55,7 +47,7 @@ func alreadyBound(p Parameter) *failure.Error {
 // transformation is for a value of a type that does not convert; problem must not hold a secret.
 func transformation(p Parameter, problem string) *failure.Error {
 	return &failure.Error{
-		ID: "ParameterArgumentTransformationError", Category: failure.InvalidData, Target: p.Name,
+		ID: failure.ParameterArgumentTransformationError, Target: p.Name,
 		Message:        fmt.Sprintf("Cannot process argument transformation on parameter '%s'. %s", p.Name, problem),
 		Recommendation: fmt.Sprintf("-%s takes %s.", p.Name, accepted[p.Type]),
 	}
@@ -71,7 +63,7 @@ var accepted = map[Type]string{
 
 func validation(p Parameter, problem, recommendation string) *failure.Error {
 	return &failure.Error{
-		ID: "ParameterArgumentValidationError", Category: failure.InvalidData, Target: p.Name,
+		ID: failure.ParameterArgumentValidationError, Target: p.Name,
 		Message:        fmt.Sprintf("Cannot validate argument on parameter '%s'. %s", p.Name, problem),
 		Recommendation: recommendation,
 	}
@@ -79,7 +71,7 @@ func validation(p Parameter, problem, recommendation string) *failure.Error {
 
 func emptyString(p Parameter) *failure.Error {
 	return &failure.Error{
-		ID: "ParameterArgumentValidationErrorEmptyStringNotAllowed", Category: failure.InvalidData, Target: p.Name,
+		ID: failure.ParameterArgumentValidationErrorEmptyStringNotAllowed, Target: p.Name,
 		Message:        fmt.Sprintf("Cannot bind argument to parameter '%s' because it is an empty string.", p.Name),
 		Recommendation: fmt.Sprintf("Give -%s a value; check that the variable passed to it is set.", p.Name),
 	}

@@ -3,17 +3,32 @@ package paramsets
 import (
 	"fmt"
 	"slices"
+
+	"ninjaone-auth/pkg/failure"
+	"ninjaone-auth/pkg/session"
 )
+
+// flows are the ways to sign in, the one that wins where several are asked for first.
+var flows = []struct {
+	set     string
+	mode    session.Mode
+	chooser string // the switch that asks for it
+}{
+	{AuthorisationCode, session.ModeAuthorisationCode, "UseWebAuth"},
+	{TokenAuthentication, session.ModeToken, "UseTokenAuth"},
+	{ClientCredentials, session.ModeClientCredentials, "UseClientAuth"},
+}
 
 // checkSwitches refuses the set-selecting switches of a call that are off: such a call asks for nothing.
 func (v *Values) checkSwitches() error {
-	selecting := map[string]string{
-		AuthorisationCode: "UseWebAuth", TokenAuthentication: "UseTokenAuth", ClientCredentials: "UseClientAuth",
-		SecretVaultRead: "UseSecretManagement",
+	var names []string
+	for _, flow := range flows {
+		if flow.set == v.ParameterSet {
+			names = []string{flow.chooser}
+		}
 	}
-	names := []string{selecting[v.ParameterSet]}
 	if v.ParameterSet == SecretVaultRead {
-		names = append(names, "ReadFromSecretVault")
+		names = []string{"UseSecretManagement", "ReadFromSecretVault"}
 	}
 	for _, name := range names {
 		if v.Given(name) && !*v.switchNamed(name) {
@@ -25,34 +40,29 @@ func (v *Values) checkSwitches() error {
 	return nil
 }
 
-// Flow returns the set whose flow a call follows: its own, except for Secret Vault Write, which takes several flow
-// switches or none. Several follow web, then token, then client, and ignored names the others; none follows token if
-// there is a refresh token.
-func (v *Values) Flow() (flow string, ignored []string, err error) {
-	if v.ParameterSet != SecretVaultWrite {
-		return v.ParameterSet, nil, nil
-	}
-	var flows, switches []string
-	for _, choice := range []struct {
-		on         bool
-		flow, name string
-	}{
-		{v.UseWebAuth, AuthorisationCode, "UseWebAuth"},
-		{v.UseTokenAuth, TokenAuthentication, "UseTokenAuth"},
-		{v.UseClientAuth, ClientCredentials, "UseClientAuth"},
-	} {
-		if choice.on {
-			flows, switches = append(flows, choice.flow), append(switches, choice.name)
+// Mode returns the way in which a call wants its session: that of its set, except for Secret Vault Write, which takes
+// several of the flow switches or none. Several mean web, then token, then client, and ignored names the others; none
+// means token if there is a refresh token. The set Secret Vault Read has no mode of its own.
+func (v *Values) Mode() (mode session.Mode, ignored []string, err error) {
+	var modes []session.Mode
+	var choosers []string
+	for _, flow := range flows {
+		if flow.set == v.ParameterSet {
+			return flow.mode, nil, nil
+		}
+		if *v.switchNamed(flow.chooser) {
+			modes, choosers = append(modes, flow.mode), append(choosers, flow.chooser)
 		}
 	}
 	switch {
-	case len(flows) > 0:
-		return flows[0], slices.Delete(switches, 0, 1), nil
+	case len(modes) > 0:
+		return modes[0], slices.Delete(choosers, 0, 1), nil
 	case v.RefreshToken != "":
-		return TokenAuthentication, nil, nil
+		return session.ModeToken, nil, nil
 	}
-	failed := missingMandatory([]string{"UseWebAuth", "UseTokenAuth", "UseClientAuth"}, SecretVaultWrite)
-	failed.Message = "Cannot process command because it names no way to sign in: one of the switches UseWebAuth, UseTokenAuth and UseClientAuth is missing."
-	failed.Recommendation = "Add -UseWebAuth, -UseTokenAuth (with -RefreshToken) or -UseClientAuth. " + seeHelp
-	return "", nil, failed
+	return "", nil, &failure.Error{
+		ID: failure.MissingMandatoryParameter, Target: "UseWebAuth UseTokenAuth UseClientAuth",
+		Message:        "Cannot process command because it names no way to sign in: one of the switches UseWebAuth, UseTokenAuth and UseClientAuth is missing.",
+		Recommendation: "Add -UseWebAuth, -UseTokenAuth (with -RefreshToken) or -UseClientAuth. " + seeHelp,
+	}
 }

@@ -80,18 +80,16 @@ func missing(set int, bound subset) []string {
 	return names
 }
 
-// resolve returns the set that a subset of the parameters means.
-func resolve(bound subset) (string, error) {
+// resolve returns the set that a subset of the parameters means, and the names of its mandatory parameters that are not
+// in the subset.
+func resolve(bound subset) (set string, lacking []string, err error) {
 	possible := candidates(bound)
 	if possible == 0 {
-		return "", ambiguous()
+		return "", nil, ambiguous()
 	}
-	set, ok := choose(possible, bound)
+	chosen, ok := choose(possible, bound)
 	if !ok {
-		return "", ambiguous()
+		return "", nil, ambiguous()
 	}
-	if names := missing(set, bound); len(names) > 0 {
-		return "", missingMandatory(names, setNames[set])
-	}
-	return setNames[set], nil
+	return setNames[chosen], missing(chosen, bound), nil
 }

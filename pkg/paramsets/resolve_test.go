@@ -42,17 +42,15 @@ func TestAllSubsets(t *testing.T) {
 	}
 }
 
-// verdict writes what resolve answers as a row of the table.
+// verdict writes what resolve decides as a row of the table.
 func verdict(bound subset) string {
-	set, err := resolve(bound)
+	set, lacking, err := resolve(bound)
 	var failed *failure.Error
 	switch {
-	case err == nil:
-		return "set\t" + set
-	case !errors.As(err, &failed):
-		return err.Error()
-	case failed.ID == "MissingMandatoryParameter":
-		return "error\t" + failed.ID + "\t" + failed.Target
+	case errors.As(err, &failed):
+		return "error\t" + failed.ID.String()
+	case len(lacking) > 0:
+		return "error\tMissingMandatoryParameter\t" + strings.Join(lacking, " ")
 	}
-	return "error\t" + failed.ID
+	return "set\t" + set
 }

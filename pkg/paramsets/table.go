@@ -2,6 +2,12 @@
 // and converts its arguments.
 package paramsets
 
+import (
+	"strconv"
+
+	"ninjaone-auth/pkg/session"
+)
+
 // The parameter sets of the help page.
 const (
 	AuthorisationCode   = "Authorisation Code"
@@ -58,7 +64,7 @@ type Parameter struct {
 	secret  bool
 }
 
-// Parameters holds the help page's sixteen parameters in its order, and ParseDateTimes (module contract).
+// Parameters holds the help page's sixteen parameters in its order, and ParseDateTimes (docs/module-contract.md).
 var Parameters = []Parameter{
 	{Name: "UseWebAuth", Type: Switch, Default: "False", Sets: mandatory(AuthorisationCode).optional(SecretVaultWrite),
 		Help: `Use the "Authorisation Code" flow with your web browser.`},
@@ -81,7 +87,7 @@ var Parameters = []Parameter{
 	{Name: "RedirectURL", Type: URI, Default: "None",
 		Sets: optional(AuthorisationCode, SecretVaultWrite),
 		Help: "The redirect URI to use. If not set defaults to 'http://localhost'. Should be a full URI e.g. https://redirect.example.uk:9090/auth"},
-	{Name: "Port", Type: Int32, Default: "9090",
+	{Name: "Port", Type: Int32, Default: strconv.Itoa(session.DefaultPort),
 		Sets: optional(AuthorisationCode, SecretVaultWrite),
 		Help: "The port to use for the redirect URI. Must match with the configuration set in NinjaOne. If not set defaults to '9090'."},
 	{Name: "RefreshToken", Type: String, Default: "None", secret: true,
@@ -102,7 +108,7 @@ var Parameters = []Parameter{
 	{Name: "ReadFromSecretVault", Type: Switch, Default: "False",
 		Sets: optional(SecretVaultRead),
 		Help: "Read the authentication information from secret management vault."},
-	{Name: "SecretPrefix", Type: String, Default: "NinjaOne",
+	{Name: "SecretPrefix", Type: String, Default: session.DefaultSecretPrefix,
 		Sets: optional(SecretVaultWrite, SecretVaultRead),
 		Help: "The prefix to add to the name of the secrets stored in the secret vault."},
 	{Name: "ParseDateTimes", Type: Switch, Default: "False",

@@ -6,7 +6,7 @@ import "fmt"
 // Stream is one of PowerShell's message streams.
 type Stream string
 
-// The streams of wire-format.md.
+// The streams of docs/conversation.md.
 const (
 	VerboseStream     Stream = "verbose"
 	DebugStream       Stream = "debug"

@@ -2,7 +2,7 @@ package session
 
 import "strings"
 
-// Instances are the names -Instance takes, the documented three first (module contract, "Instances").
+// Instances are the names -Instance takes, the documented three first (docs/module-contract.md, "Instances").
 var Instances = []string{"eu", "oc", "us", "ca", "us2", "fed"}
 
 // BaseURL returns the address of an instance, https://eu.ninjarmm.com for eu, and false for a name that is none.

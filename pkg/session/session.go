@@ -7,12 +7,19 @@ import (
 	"time"
 )
 
-// The values of Connection.AuthMode (module contract).
+// Mode is the way in which a session is obtained. In a session it is the way in which the session can be renewed
+// (docs/module-contract.md, AuthMode).
+type Mode string
+
+// The modes. A session in ModeAuthorisationCode can't be renewed without a user.
 const (
-	ModeClientCredentials = "Client Credentials"
-	ModeToken             = "Token Authentication"
-	ModeAuthorisationCode = "Authorisation Code"
+	ModeClientCredentials Mode = "Client Credentials"
+	ModeToken             Mode = "Token Authentication"
+	ModeAuthorisationCode Mode = "Authorisation Code"
 )
+
+// Modes are all of them.
+var Modes = []Mode{ModeClientCredentials, ModeToken, ModeAuthorisationCode}
 
 // What the help page documents for parameters that are not given.
 const (
@@ -23,15 +30,15 @@ const (
 // OfflineAccess is the scope that asks for a refresh token.
 const OfflineAccess = "offline_access"
 
-// Session is a signed-in session, as wire-format.md writes it.
+// Session is a signed-in session, as docs/conversation.md writes it.
 type Session struct {
 	Connection     Connection     `json:"connection"`
 	Authentication Authentication `json:"authentication"`
 }
 
-// Connection is $Script:NRAPIConnectionInformation (module contract). AuthScopes are joined by one space.
+// Connection is $Script:NRAPIConnectionInformation (docs/module-contract.md). AuthScopes are joined by one space.
 type Connection struct {
-	AuthMode            string
+	AuthMode            Mode
 	URL                 string
 	Instance            string
 	ClientID            string `json:"ClientId"`
@@ -47,7 +54,7 @@ type Connection struct {
 	ParseDateTimes      bool `json:",omitempty"`
 }
 
-// Authentication is $Script:NRAPIAuthenticationInformation (module contract).
+// Authentication is $Script:NRAPIAuthenticationInformation (docs/module-contract.md).
 type Authentication struct {
 	Type    string
 	Access  string

@@ -1,7 +1,6 @@
 package vault
 
 import (
-	"fmt"
 	"net/url"
 	"slices"
 	"strconv"
@@ -20,17 +19,13 @@ type field struct {
 	set func(*session.Session, string) bool
 }
 
-// fields are the seventeen secrets of the module contract in the order in which they are written: what a renewal
+// fields are the seventeen secrets of docs/module-contract.md in the order in which they are written: what a renewal
 // changes comes first, the refresh token before all, as it exists nowhere else.
 var fields = []field{
-	{"Refresh", func(s session.Session) string { return string(s.Authentication.Refresh) },
-		func(s *session.Session, text string) bool {
-			s.Authentication.Refresh = session.Optional(text)
-			return true
-		}},
+	text("Refresh", func(s *session.Session) *session.Optional { return &s.Authentication.Refresh }),
 	text("Access", func(s *session.Session) *string { return &s.Authentication.Access }),
 	{"Expires", expires, setExpires},
-	text("AuthMode", func(s *session.Session) *string { return &s.Connection.AuthMode }),
+	text("AuthMode", func(s *session.Session) *session.Mode { return &s.Connection.AuthMode }),
 	text("URL", func(s *session.Session) *string { return &s.Connection.URL }),
 	text("Instance", func(s *session.Session) *string { return &s.Connection.Instance }),
 	text("ClientId", func(s *session.Session) *string { return &s.Connection.ClientID }),
@@ -41,19 +36,15 @@ var fields = []field{
 	boolean("UseSecretManagement", func(s *session.Session) *bool { return &s.Connection.UseSecretManagement }),
 	boolean("WriteToSecretVault", func(s *session.Session) *bool { return &s.Connection.WriteToSecretVault }),
 	boolean("ReadFromSecretVault", func(s *session.Session) *bool { return &s.Connection.ReadFromSecretVault }),
-	{"VaultName", func(s session.Session) string { return string(s.Connection.VaultName) },
-		func(s *session.Session, text string) bool {
-			s.Connection.VaultName = session.Optional(text)
-			return true
-		}},
+	text("VaultName", func(s *session.Session) *session.Optional { return &s.Connection.VaultName }),
 	boolean("ParseDateTimes", func(s *session.Session) *bool { return &s.Connection.ParseDateTimes }),
 	text("Type", func(s *session.Session) *string { return &s.Authentication.Type }),
 }
 
-func text(name string, at func(*session.Session) *string) field {
+func text[T ~string](name string, at func(*session.Session) *T) field {
 	return field{name,
-		func(s session.Session) string { return *at(&s) },
-		func(s *session.Session, text string) bool { *at(s) = text; return true }}
+		func(s session.Session) string { return string(*at(&s)) },
+		func(s *session.Session, text string) bool { *at(s) = T(text); return true }}
 }
 
 func boolean(name string, at func(*session.Session) *bool) field {
@@ -77,7 +68,7 @@ func expires(s session.Session) string {
 	return s.Authentication.Expires.UTC().Format(time.RFC3339)
 }
 
-// setExpires takes every text: what is not ISO 8601 with a zone counts as expired (module contract).
+// setExpires takes every text: what is not ISO 8601 with a zone counts as expired (docs/module-contract.md).
 func setExpires(s *session.Session, text string) bool {
 	s.Authentication.Expires, _ = time.Parse(time.RFC3339, text)
 	return true
@@ -96,75 +87,76 @@ func setPort(s *session.Session, text string) bool {
 	return err == nil && number >= 1 && number <= 65535
 }
 
-// complete gives a session read from a vault its defaults and canonical names, or says what is missing or wrong in it,
-// by the names of the fields (module contract, "Secrets in a SecretManagement vault"). wrong are fields already found so.
-func complete(s *session.Session, name Name, wrong []string) (problem string) {
+// complete gives a session read from a vault its defaults and canonical names, or says what is missing or invalid in
+// it, by the names of the fields (docs/module-contract.md, "Secrets in a SecretManagement vault"). invalid are
+// the fields already found to be.
+func complete(s *session.Session, name Name, invalid []string) (problem string) {
 	c := &s.Connection
 	var missing []string
 	for _, f := range fields {
 		switch value := f.get(*s); {
-		case slices.Contains(wrong, f.name):
+		case slices.Contains(invalid, f.name):
 		case required(f.name, c.AuthMode) && value == "":
 			missing = append(missing, f.name)
 		case f.name != "ClientSecret" && strings.ContainsFunc(value, func(r rune) bool { return !unicode.IsPrint(r) }):
-			wrong = append(wrong, f.name) // it would reach a terminal or a header
+			invalid = append(invalid, f.name) // it would reach a terminal or a header
 		}
 	}
 	if mode, ok := canonicalMode(c.AuthMode); ok {
 		c.AuthMode = mode
 	} else if c.AuthMode != "" {
-		wrong = append(wrong, "AuthMode")
+		invalid = append(invalid, "AuthMode")
 	}
 	if instance, ok := session.CanonicalInstance(c.Instance); ok {
 		c.Instance = instance
 	} else if c.Instance != "" {
-		wrong = append(wrong, "Instance")
+		invalid = append(invalid, "Instance")
 	}
 	if url, ok := session.BaseURL(c.Instance); ok && strings.EqualFold(strings.TrimSuffix(c.URL, "/"), url) {
 		c.URL = url
 	} else if ok && c.URL != "" {
-		wrong = append(wrong, "URL")
+		invalid = append(invalid, "URL")
 	}
 	if redirect, err := url.Parse(c.RedirectURI); c.RedirectURI != "" && (err != nil || redirect.Host == "" ||
 		redirect.Scheme != "http" && redirect.Scheme != "https") {
-		wrong = append(wrong, "RedirectURI")
+		invalid = append(invalid, "RedirectURI")
 	}
 	if s.Authentication.Type != "" && !strings.EqualFold(s.Authentication.Type, "Bearer") {
-		wrong = append(wrong, "Type")
+		invalid = append(invalid, "Type")
 	}
-	if len(missing)+len(wrong) > 0 {
-		return describe(missing, wrong)
+	if len(missing)+len(invalid) > 0 {
+		return describe(missing, invalid)
 	}
 	setDefaults(s, name)
 	return ""
 }
 
-func required(name, mode string) bool {
+func required(name string, mode session.Mode) bool {
 	switch name {
 	case "AuthMode", "URL", "Instance", "ClientId", "ClientSecret", "AuthScopes":
 		return true
 	case "Refresh":
-		return strings.EqualFold(mode, session.ModeToken)
+		return strings.EqualFold(string(mode), string(session.ModeToken))
 	}
 	return false
 }
 
-func canonicalMode(mode string) (string, bool) {
-	for _, known := range []string{session.ModeClientCredentials, session.ModeToken, session.ModeAuthorisationCode} {
-		if strings.EqualFold(mode, known) {
+func canonicalMode(mode session.Mode) (session.Mode, bool) {
+	for _, known := range session.Modes {
+		if strings.EqualFold(string(mode), string(known)) {
 			return known, true
 		}
 	}
 	return "", false
 }
 
-func describe(missing, wrong []string) string {
+func describe(missing, invalid []string) string {
 	var parts []string
 	if len(missing) > 0 {
-		parts = append(parts, "it lacks "+strings.Join(missing, ", "))
+		parts = append(parts, "missing: "+strings.Join(missing, ", "))
 	}
-	if len(wrong) > 0 {
-		parts = append(parts, "wrong is "+strings.Join(wrong, ", "))
+	if len(invalid) > 0 {
+		parts = append(parts, "invalid: "+strings.Join(invalid, ", "))
 	}
 	return strings.Join(parts, "; ")
 }
@@ -175,7 +167,7 @@ func setDefaults(s *session.Session, name Name) {
 		c.AuthListenerPort = session.DefaultPort
 	}
 	if c.RedirectURI == "" {
-		c.RedirectURI = fmt.Sprintf("http://localhost:%d/", c.AuthListenerPort)
+		c.RedirectURI = session.DefaultRedirectURI(c.AuthListenerPort)
 	}
 	if s.Authentication.Type == "" {
 		s.Authentication.Type = "Bearer"

@@ -7,27 +7,23 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
-
-	"github.com/99designs/keyring"
 
 	"ninjaone-auth/pkg/failure"
+	"ninjaone-auth/pkg/keyring"
+	"ninjaone-auth/pkg/lock"
 	"ninjaone-auth/pkg/report"
 	"ninjaone-auth/pkg/session"
 )
 
-// Keyring is the session in the operating system's keyring: one item holds all of it. NINJAONE_AUTH_VAULT_BACKEND
-// chooses another keyring: wincred, keychain, secret-service, kwallet, pass or file.
+// Keyring is the session in the system's keyring: one item holds all of it.
 type Keyring struct {
-	name Name
-	sink report.Sink
-	// locked is the child that holds the lock, and works until it is unlocked.
-	locked *process
+	guard
+	ring *keyring.Ring
 }
 
 // NewKeyring returns the store of a name in the keyring.
 func NewKeyring(name Name, sink report.Sink) *Keyring {
-	return &Keyring{name: name.withDefault(), sink: sink}
+	return &Keyring{newGuard(name, sink), keyring.Open(lock.Patience)}
 }
 
 // document is what an item holds.
@@ -40,29 +36,20 @@ type document struct {
 const documentVersion = 1
 
 // String names the keyring.
-func (k *Keyring) String() string {
-	backend, err := chosenBackend()
-	if err != nil {
-		return "the operating system's keyring"
-	}
-	if backend != systemBackend() {
-		return "the keyring chosen with " + backendVariable + " (" + titles[backend] + ")"
-	}
-	return "the operating system's keyring (" + titles[backend] + ")"
-}
+func (k *Keyring) String() string { return k.ring.String() }
 
 // Load reads the session. See Store.
 func (k *Keyring) Load(ctx context.Context) (session.Session, error) {
-	a, err := k.ask(ctx, request{Operation: opLoad, Key: k.name.key()})
+	data, err := k.ring.Load(ctx, k.name.key())
 	if err != nil {
-		return session.Session{}, err
+		return session.Session{}, k.failed(err)
 	}
-	stored, problem := decode(a.Data)
+	stored, problem := decode(data)
 	if problem == "" {
 		problem = complete(&stored.Session, k.name, nil)
 	}
 	if problem != "" {
-		return session.Session{}, invalid(k.name, k, problem)
+		return session.Session{}, k.invalid(k, problem)
 	}
 	report.Verbosef(k.sink, "Read the session of vault %q from %s.", k.name.Vault, k)
 	return stored.Session, nil
@@ -75,39 +62,30 @@ func (k *Keyring) Save(ctx context.Context, s session.Session) error {
 		return err
 	}
 	label := fmt.Sprintf("NinjaOne session %s (%s)", k.name.Vault, k.name.Prefix)
-	if _, err := k.ask(ctx, request{Operation: opSave, Key: k.name.key(), Label: label, Data: data}); err != nil {
-		return err
+	if err := k.ring.Save(ctx, k.name.key(), label, data); err != nil {
+		return k.failed(err)
 	}
 	report.Verbosef(k.sink, "Stored the session of vault %q in %s.", k.name.Vault, k)
 	return nil
 }
 
-// Await waits for the lock. See Store.
-func (k *Keyring) Await(ctx context.Context) (bool, error) {
-	return awaitUnlocked(ctx, k.name, k.sink)
-}
-
-// Lock locks the name: the child holds the lock, so that it lasts until a save has ended even if this process dies.
-// See Store.
+// Lock locks the name, until a save that has begun has ended even if this process dies. See Store.
 func (k *Keyring) Lock(ctx context.Context) (unlock func(), err error) {
-	path, err := lockPath(k.name)
+	path, err := k.lockPath()
 	if err != nil {
-		return nil, err
+		return nil, k.lockFailure(path, err)
 	}
-	child, err := k.start()
-	if err != nil {
-		return nil, err
+	err = k.ring.Lock(ctx, path, k.reportWaiting)
+	var p *keyring.Problem
+	switch {
+	case err == nil:
+		return k.ring.Unlock, nil
+	case errors.As(err, &p) && p.Kind == keyring.TimedOut:
+		return nil, k.lockFailure(path, lock.ErrBusy)
+	case errors.As(err, &p) && p.Kind == keyring.LockFailed:
+		return nil, k.lockFailure(path, p)
 	}
-	_, err = child.ask(ctx, request{Operation: opLock, LockPath: path}, func() { reportWaiting(k.name, k.sink) })
-	if err != nil {
-		child.end()
-		return nil, k.failed(opLock, err)
-	}
-	k.locked = child
-	return func() {
-		child.end()
-		k.locked = nil
-	}, nil
+	return nil, k.failed(err)
 }
 
 // Remove removes the session, when no other process is renewing it, which would store it again.
@@ -118,8 +96,7 @@ func (k *Keyring) Remove(ctx context.Context) error {
 		return err
 	}
 	defer unlock()
-	_, err = k.ask(ctx, request{Operation: opRemove, Key: k.name.key()})
-	return err
+	return k.failed(k.ring.Remove(ctx, k.name.key()))
 }
 
 // Stored is a session in the keyring without its secrets. Problem says why it cannot be used, if it cannot;
@@ -133,13 +110,14 @@ type Stored struct {
 // List returns all sessions in the keyring, without client secrets and tokens, sorted by name.
 // Failures: those of Store.Load.
 func List(ctx context.Context, sink report.Sink) ([]Stored, error) {
-	a, err := NewKeyring(Name{}, sink).ask(ctx, request{Operation: opList})
+	k := NewKeyring(Name{}, sink)
+	items, err := k.ring.List(ctx, wholeKey)
 	if err != nil {
-		return nil, err
+		return nil, k.failed(err)
 	}
 	var all []Stored
-	for _, i := range a.Items {
-		all = append(all, i.withoutSecrets())
+	for _, item := range items {
+		all = append(all, withoutSecrets(item))
 	}
 	slices.SortFunc(all, func(a, b Stored) int {
 		return strings.Compare(a.Name.Vault+"\x00"+a.Name.Prefix, b.Name.Vault+"\x00"+b.Name.Prefix)
@@ -147,11 +125,11 @@ func List(ctx context.Context, sink report.Sink) ([]Stored, error) {
 	return all, nil
 }
 
-func (i listed) withoutSecrets() Stored {
-	if i.Problem != nil {
-		return Stored{Problem: fmt.Sprintf("the item %s cannot be read: %s", i.Key, i.Problem.Reason)}
+func withoutSecrets(item keyring.Item) Stored {
+	if item.Problem != nil {
+		return Stored{Problem: fmt.Sprintf("the item %s cannot be read: %s", item.Key, item.Problem.Reason)}
 	}
-	found, problem := decode(i.Data)
+	found, problem := decode(item.Data)
 	s := found.Session
 	if problem == "" {
 		problem = complete(&s, found.Name, nil)
@@ -170,113 +148,38 @@ func decode(data []byte) (d document, problem string) {
 	return d, ""
 }
 
-func (k *Keyring) start() (*process, error) {
-	backend, err := chosenBackend()
-	if err != nil {
-		return nil, err
-	}
-	child, err := startProcess(backend)
-	if err != nil {
-		return nil, k.failed("start", err)
-	}
-	return child, nil
-}
-
-// ask uses the child that holds the lock, else one for this request alone. What a save does not depend on needs none
-// with the file backend, which starts no program and asks nobody: that halves the time of a read.
-func (k *Keyring) ask(ctx context.Context, r request) (answer, error) {
-	backend, err := chosenBackend()
-	if err == nil && backend == keyring.FileBackend {
-		r.Passphrase, err = passphrase()
-	}
-	if err != nil {
-		return answer{}, err
-	}
-	child := k.locked
-	if child == nil && backend == keyring.FileBackend && r.Operation != opSave {
-		a, err := here(ctx, backend, r)
-		return a, k.failed(r.Operation, err)
-	}
-	if child == nil {
-		if child, err = k.start(); err != nil {
-			return answer{}, err
-		}
-		defer child.end()
-	}
-	a, err := child.ask(ctx, r, func() {})
-	if child == k.locked && child.ended() {
-		// It took the lock with it, but what is to be saved may exist nowhere else.
-		k.locked = nil
-		if r.Operation == opSave {
-			return k.ask(ctx, r)
-		}
-	}
-	return a, k.failed(r.Operation, err)
-}
-
-// here carries out a request in this process. Errors: as process.ask.
-func here(ctx context.Context, backend keyring.BackendType, r request) (answer, error) {
-	done := make(chan answer, 1)
-	go func() { done <- handle(string(backend), r, nil) }()
-	select {
-	case a := <-done:
-		if a.Problem != nil {
-			return answer{}, a.Problem
-		}
-		return a, nil
-	case <-ctx.Done():
-		return answer{}, failure.Interrupted(ctx.Err())
-	case <-time.After(patience):
-		return answer{}, context.DeadlineExceeded
-	}
-}
-
-// failed makes a failure of what went wrong with a request, nil of nil.
-func (k *Keyring) failed(operation string, err error) error {
-	var p *problem
-	switch {
-	case err == nil:
-		return nil
-	case failure.HasID(err, "Interrupted"):
+// failed makes a failure of what went wrong with the keyring, nil of nil.
+func (k *Keyring) failed(err error) error {
+	var p *keyring.Problem
+	if !errors.As(err, &p) {
 		return err
-	case errors.Is(err, context.DeadlineExceeded) && operation == opLock:
-		return busy(k.name)
-	case errors.Is(err, context.DeadlineExceeded):
+	}
+	unusable := func(id failure.ID, recommendation string) error {
 		return &failure.Error{
-			ID: "VaultTimedOut", Category: failure.OperationTimeout, Target: k.name.Vault,
-			Message:        fmt.Sprintf("%s has not answered for 2 minutes.", capital(k.String())),
+			ID: id, Target: k.name.Vault, Cause: p,
+			Message: fmt.Sprintf("%s cannot be used: %s.", capital(k.String()), p.Reason), Recommendation: recommendation,
+		}
+	}
+	switch p.Kind {
+	case keyring.NotFound:
+		return k.notStored(k)
+	case keyring.Damaged:
+		return k.invalid(k, p.Reason)
+	case keyring.TimedOut:
+		return &failure.Error{
+			ID: failure.VaultTimedOut, Target: k.name.Vault, Cause: p,
+			Message:        fmt.Sprintf("%s has not answered for %g minutes.", capital(k.String()), k.patience.Minutes()),
 			Recommendation: "It may be locked and wait for somebody to unlock it: unlock it, and run the command again.",
 		}
-	case !errors.As(err, &p):
-		p = &problem{kindFailed, err.Error()}
+	case keyring.Unavailable:
+		return unusable(failure.VaultUnavailable, "Register a SecretManagement vault of that name (Register-SecretVault), or set "+keyring.BackendVariable+
+			" to file or pass: file encrypts with the passphrase in the file that "+keyring.PassphraseFileVariable+" names.")
+	case keyring.Locked:
+		return unusable(failure.VaultLocked, "Unlock it (on a desktop sign in, or open Passwords and Keys) and run the command again. "+
+			"For jobs without a desktop set "+keyring.BackendVariable+" to file or pass.")
+	case keyring.PassphraseWrong:
+		return unusable(failure.VaultPassphraseWrong, "Set "+keyring.PassphraseFileVariable+" to the file with the passphrase that the session was stored with. "+
+			"If it is lost, remove the session with 'ninjaone-auth vault remove' and sign in again.")
 	}
-	return k.explain(p)
-}
-
-func (k *Keyring) explain(p *problem) *failure.Error {
-	f := &failure.Error{Target: k.name.Vault, Cause: p, Message: fmt.Sprintf("%s cannot be used: %s.", capital(k.String()), p.Reason)}
-	switch p.Kind {
-	case kindNotFound:
-		return notStored(k.name, k)
-	case kindDamaged:
-		return invalid(k.name, k, p.Reason)
-	case kindLockFailed:
-		return lockFailed(k.name.key(), p)
-	case kindUnavailable:
-		f.ID, f.Category = "VaultUnavailable", failure.ResourceUnavailable
-		f.Recommendation = "Register a SecretManagement vault of that name (Register-SecretVault), or set " + backendVariable +
-			" to file or pass: file encrypts with the passphrase in the file that " + passphraseFileVariable + " names."
-	case kindLocked:
-		f.ID, f.Category = "VaultLocked", failure.PermissionDenied
-		f.Recommendation = "Unlock it (on a desktop sign in, or open Passwords and Keys) and run the command again. " +
-			"For jobs without a desktop set " + backendVariable + " to file or pass."
-	case kindPassphraseWrong:
-		f.ID, f.Category = "VaultPassphraseWrong", failure.AuthenticationError
-		f.Recommendation = "Set " + passphraseFileVariable + " to the file with the passphrase that the session was stored with. " +
-			"If it is lost, remove the session with 'ninjaone-auth vault remove' and sign in again."
-	default:
-		f.ID, f.Category = "VaultFailed", failure.ResourceUnavailable
-		f.Recommendation = "Put that right and run the command again, or choose another keyring with " + backendVariable + "."
-	}
-	return f
+	return unusable(failure.VaultFailed, "Put that right and run the command again, or choose another keyring with "+keyring.BackendVariable+".")
 }

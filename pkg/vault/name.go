@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"regexp"
@@ -9,6 +10,12 @@ import (
 	"ninjaone-auth/pkg/session"
 )
 
+// Name names a stored session: -VaultName and -SecretPrefix. As in PowerShell, its case does not matter.
+type Name struct {
+	Vault  string `json:"vault"`
+	Prefix string `json:"prefix"`
+}
+
 const keyStart = "ninjaone-auth."
 
 var (
@@ -16,25 +23,19 @@ var (
 	unreadable = regexp.MustCompile(`[^a-z0-9]+`)
 )
 
+// NewName returns the name for -VaultName and -SecretPrefix, an empty one being the default.
+func NewName(vault, prefix string) Name {
+	return Name{Vault: vault, Prefix: cmp.Or(prefix, session.DefaultSecretPrefix)}
+}
+
 // key is the name as keyrings, paths and lock files have it: as much of the vault's name as every one of them can hold,
 // for people, and a digest that tells names apart.
 func (n Name) key() string {
-	n = n.withDefault()
 	vault, prefix := strings.ToLower(n.Vault), strings.ToLower(n.Prefix)
 	digest := sha256.Sum256([]byte(vault + "\x00" + prefix))
 	readable := strings.Trim(unreadable.ReplaceAllString(vault, "-"), "-")
 	readable = readable[:min(len(readable), 40)]
-	if readable == "" {
-		readable = "vault"
-	}
-	return keyStart + readable + "." + hex.EncodeToString(digest[:16])
-}
-
-func (n Name) withDefault() Name {
-	if n.Prefix == "" {
-		n.Prefix = session.DefaultSecretPrefix
-	}
-	return n
+	return keyStart + cmp.Or(readable, "vault") + "." + hex.EncodeToString(digest[:16])
 }
 
 func capital(text string) string {

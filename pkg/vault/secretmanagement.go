@@ -12,18 +12,17 @@ import (
 )
 
 // SecretManagement is the session in a vault registered with PowerShell's SecretManagement: one secret a field, as the
-// module's own vault code writes and reads them (module contract).
+// module's own vault code writes and reads them (docs/module-contract.md).
 type SecretManagement struct {
-	name  Name
+	guard
 	asker Asker
-	sink  report.Sink
 	// stored is what the vault is known to hold, with the defaults for what it leaves out.
 	stored map[string]string
 }
 
 // NewSecretManagement returns the store of a name in the caller's vault.
 func NewSecretManagement(name Name, asker Asker, sink report.Sink) *SecretManagement {
-	return &SecretManagement{name: name.withDefault(), asker: asker, sink: sink}
+	return &SecretManagement{guard: newGuard(name, sink), asker: asker}
 }
 
 // String names the vault.
@@ -55,10 +54,10 @@ func (v *SecretManagement) Load(ctx context.Context) (session.Session, error) {
 		}
 	}
 	if empty {
-		return session.Session{}, notStored(v.name, v)
+		return session.Session{}, v.notStored(v)
 	}
 	if problem := complete(&s, v.name, wrong); problem != "" {
-		return session.Session{}, invalid(v.name, v, problem)
+		return session.Session{}, v.invalid(v, problem)
 	}
 	if s.Connection.AuthMode != session.ModeToken {
 		s.Authentication.Refresh = "" // an older session's: what is empty is not written
@@ -92,15 +91,10 @@ func (v *SecretManagement) Save(ctx context.Context, s session.Session) error {
 	return nil
 }
 
-// Await waits for the lock. See Store.
-func (v *SecretManagement) Await(ctx context.Context) (bool, error) {
-	return awaitUnlocked(ctx, v.name, v.sink)
-}
-
 // Lock locks the name. What was loaded before may be out of date by then, and is forgotten. See Store.
 func (v *SecretManagement) Lock(ctx context.Context) (func(), error) {
 	v.stored = nil
-	return lock(ctx, v.name, v.sink)
+	return v.lock(ctx)
 }
 
 func (v *SecretManagement) remember(secrets []Secret) {
@@ -127,7 +121,7 @@ func (v *SecretManagement) notAllStored(secrets []Secret, cause *failure.Error) 
 		names[i] = s.Name
 	}
 	return &failure.Error{
-		ID: "SecretNotStored", Category: failure.WriteError, Target: names[0], Cause: cause,
+		ID: failure.SecretNotStored, Target: names[0], Cause: cause,
 		Message: fmt.Sprintf("These secrets were not stored in %s: %s. The reason: %s", v, strings.Join(names, ", "), cause.Message),
 		Recommendation: "Make the vault writable (Test-SecretVault, Unlock-SecretVault) and run Connect-NinjaOne again with " +
 			"-WriteToSecretVault.",

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"ninjaone-auth/pkg/failure"
+	"ninjaone-auth/pkg/keyring"
 	"ninjaone-auth/pkg/session"
 )
 
@@ -23,7 +24,7 @@ type fakeCaller struct {
 func (c *fakeCaller) GetSecrets(_ context.Context, vault string, names []string) (map[string]string, error) {
 	stored, ok := c.vaults[vault]
 	if !ok {
-		return nil, &failure.Error{ID: "VaultNotFound", Category: failure.ObjectNotFound, Target: c.missing, Message: "no vault"}
+		return nil, &failure.Error{ID: failure.VaultNotFound, Target: c.missing, Message: "no vault"}
 	}
 	found := map[string]string{}
 	for _, name := range names {
@@ -37,7 +38,7 @@ func (c *fakeCaller) GetSecrets(_ context.Context, vault string, names []string)
 func (c *fakeCaller) SetSecrets(_ context.Context, vault string, secrets []Secret) error {
 	for _, s := range secrets {
 		if s.Name == c.failAt {
-			return &failure.Error{ID: "SecretNotStored", Category: failure.WriteError, Target: s.Name, Message: "the file is locked"}
+			return &failure.Error{ID: failure.SecretNotStored, Target: s.Name, Message: "the file is locked"}
 		}
 		c.vaults[vault][s.Name] = s.Value
 		c.written = append(c.written, s.Name)
@@ -50,11 +51,11 @@ func newCaller(vault string) *fakeCaller {
 }
 
 func TestSecretManagementRoundTrip(t *testing.T) {
-	home(t)
+	useFile(t)
 	caller := newCaller(testName.Vault)
 	store := NewSecretManagement(testName, caller, &sink{})
 	_, err := store.Load(t.Context())
-	wantFailure(t, err, "SessionNotStored", testName.Prefix)
+	wantFailure(t, err, failure.SessionNotStored, testName.Prefix)
 	mustSave(t, store, testSession(testName))
 	want := strings.Fields("Refresh Access Expires AuthMode URL Instance ClientId ClientSecret AuthScopes RedirectURI " +
 		"AuthListenerPort UseSecretManagement WriteToSecretVault ReadFromSecretVault VaultName ParseDateTimes Type")
@@ -96,7 +97,6 @@ func TestSecretManagementWritesOnlyWhatChanged(t *testing.T) {
 	}
 }
 
-// What was read before the lock may have been overwritten since.
 // A renewal leaves alone what a vault of the module's leaves out, and how it writes what it holds.
 func TestSecretManagementWritesNoDefaults(t *testing.T) {
 	caller := newCaller("V")
@@ -120,12 +120,13 @@ func TestSecretManagementWritesNoDefaults(t *testing.T) {
 	}
 }
 
+// What was read before the lock may have been overwritten since.
 func TestSecretManagementForgetsWithoutLock(t *testing.T) {
-	home(t)
+	useFile(t)
 	caller := newCaller(testName.Vault)
 	store := NewSecretManagement(testName, caller, &sink{})
 	mustSave(t, store, testSession(testName))
-	caller.vaults[testName.Vault]["PrefixAuthMode"] = session.ModeClientCredentials
+	caller.vaults[testName.Vault]["PrefixAuthMode"] = string(session.ModeClientCredentials)
 	mustSave(t, store, testSession(testName))
 	mustLoad(t, store, testSession(testName))
 }
@@ -135,12 +136,12 @@ func TestSecretManagementNamesWhatWasNotStored(t *testing.T) {
 	caller.failAt = "NinjaOneType"
 	store := NewSecretManagement(Name{Vault: "V"}, caller, &sink{})
 	err := store.Save(t.Context(), testSession(testName))
-	wantFailure(t, err, "SecretNotStored", "in the SecretManagement vault \"V\": NinjaOneType. ", "the file is locked")
+	wantFailure(t, err, failure.SecretNotStored, "in the SecretManagement vault \"V\": NinjaOneType. ", "the file is locked")
 	caller.failAt = "NinjaOneAccess"
 	s := testSession(testName)
 	s.Authentication.Refresh, s.Authentication.Access = "r2", "a2"
 	err = store.Save(t.Context(), s)
-	wantFailure(t, err, "SecretNotStored", "NinjaOneAccess, NinjaOneType")
+	wantFailure(t, err, failure.SecretNotStored, "NinjaOneAccess, NinjaOneType")
 	caller.failAt, caller.written = "", nil
 	if err := store.Save(t.Context(), s); err != nil || !slices.Equal(caller.written, []string{"NinjaOneAccess", "NinjaOneType"}) {
 		t.Errorf("the second try wrote %v, %v", caller.written, err)
@@ -168,24 +169,24 @@ func TestSecretManagementValidity(t *testing.T) {
 		{"Expires=2026-11-24T08:00:00.0000000+01:00", "", func(s session.Session) bool { return s.Authentication.Expires.UTC().Hour() == 7 }},
 		{"WriteToSecretVault=TRUE", "", func(s session.Session) bool { return s.Connection.WriteToSecretVault }},
 		{"AuthMode=client credentials", "", func(s session.Session) bool { return s.Connection.AuthMode == session.ModeClientCredentials }},
-		{"AuthMode=", "it lacks AuthMode", nil},
-		{"AuthMode=Password", "wrong is AuthMode", nil},
-		{"ClientSecret=", "it lacks ClientSecret", nil},
-		{"AuthScopes=", "it lacks AuthScopes", nil},
-		{"Refresh=", "it lacks Refresh", nil},
-		{"URL=https://app.ninjarmm.com.example.org", "wrong is URL", nil},
-		{"URL=http://app.ninjarmm.com", "wrong is URL", nil},
-		{"URL=https://eu.ninjarmm.com", "wrong is URL", nil},
-		{"Instance=mars", "wrong is Instance", nil},
-		{"Instance=", "it lacks Instance", nil},
-		{"ClientId=a\x1b[2Jb", "wrong is ClientId", nil},
-		{"Refresh=a\nb", "wrong is Refresh", nil},
-		{"RedirectURI=not a uri", "wrong is RedirectURI", nil},
-		{"Type=Foo", "wrong is Type", nil},
+		{"AuthMode=", "missing: AuthMode", nil},
+		{"AuthMode=Password", "invalid: AuthMode", nil},
+		{"ClientSecret=", "missing: ClientSecret", nil},
+		{"AuthScopes=", "missing: AuthScopes", nil},
+		{"Refresh=", "missing: Refresh", nil},
+		{"URL=https://app.ninjarmm.com.example.org", "invalid: URL", nil},
+		{"URL=http://app.ninjarmm.com", "invalid: URL", nil},
+		{"URL=https://eu.ninjarmm.com", "invalid: URL", nil},
+		{"Instance=mars", "invalid: Instance", nil},
+		{"Instance=", "missing: Instance", nil},
+		{"ClientId=a\x1b[2Jb", "invalid: ClientId", nil},
+		{"Refresh=a\nb", "invalid: Refresh", nil},
+		{"RedirectURI=not a uri", "invalid: RedirectURI", nil},
+		{"Type=Foo", "invalid: Type", nil},
 		{"AuthMode=Authorisation Code", "", func(s session.Session) bool { return s.Authentication.Refresh == "" }},
-		{"AuthListenerPort=seventy", "wrong is AuthListenerPort", nil},
-		{"AuthListenerPort=65536", "wrong is AuthListenerPort", nil},
-		{"UseSecretManagement=yes", "wrong is UseSecretManagement", nil},
+		{"AuthListenerPort=seventy", "invalid: AuthListenerPort", nil},
+		{"AuthListenerPort=65536", "invalid: AuthListenerPort", nil},
+		{"UseSecretManagement=yes", "invalid: UseSecretManagement", nil},
 	} {
 		fields := maps.Clone(valid)
 		if name, value, ok := strings.Cut(test.change, "="); ok {
@@ -198,7 +199,7 @@ func TestSecretManagementValidity(t *testing.T) {
 		s, err := NewSecretManagement(Name{Vault: "V"}, caller, &sink{}).Load(t.Context())
 		switch {
 		case test.problem != "":
-			wantFailure(t, err, "VaultDataInvalid", test.problem)
+			wantFailure(t, err, failure.VaultDataInvalid, test.problem)
 		case err != nil:
 			t.Errorf("%s: %v", test.change, err)
 		case !test.check(s):
@@ -212,10 +213,10 @@ func TestFind(t *testing.T) {
 	out := &sink{}
 	name := Name{"V", "NinjaOne"}
 	_, _, err := Find(t.Context(), name, nil, out)
-	wantFailure(t, err, "VaultNotFound", "keyring")
+	wantFailure(t, err, failure.VaultNotFound, "keyring")
 	caller := newCaller("Other")
 	_, _, err = Find(t.Context(), name, caller, out)
-	wantFailure(t, err, "VaultNotFound", "keyring", "SecretManagement")
+	wantFailure(t, err, failure.VaultNotFound, "keyring", "SecretManagement")
 	if !out.contains("verbose: There is no SecretManagement vault") {
 		t.Errorf("messages %v", out.lines)
 	}
@@ -226,7 +227,7 @@ func TestFind(t *testing.T) {
 	}
 	registered := newCaller("V")
 	_, _, err = Find(t.Context(), name, registered, out)
-	wantFailure(t, err, "SessionNotStored", "SecretManagement")
+	wantFailure(t, err, failure.SessionNotStored, "SecretManagement")
 }
 
 func TestForWriting(t *testing.T) {
@@ -248,7 +249,7 @@ func TestForWriting(t *testing.T) {
 	if _, ok := store.(*SecretManagement); !ok || err != nil {
 		t.Errorf("ForWriting = %v, %v", store, err)
 	}
-	t.Setenv(passphraseFileVariable, "")
+	t.Setenv(keyring.PassphraseFileVariable, "")
 	_, err = ForWriting(t.Context(), name, nil, &sink{})
-	wantFailure(t, err, "VaultPassphraseMissing", "chmod 600")
+	wantFailure(t, err, failure.VaultPassphraseMissing, "chmod 600")
 }

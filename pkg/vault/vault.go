@@ -1,5 +1,5 @@
 // Package vault keeps sessions beyond the life of a script: in a vault of PowerShell's SecretManagement, which the
-// caller reads and writes, else in the operating system's keyring.
+// caller reads and writes, else in the system's keyring.
 package vault
 
 import (
@@ -10,12 +10,6 @@ import (
 	"ninjaone-auth/pkg/report"
 	"ninjaone-auth/pkg/session"
 )
-
-// Name names a stored session: -VaultName and -SecretPrefix. As in PowerShell, its case does not matter.
-type Name struct {
-	Vault  string `json:"vault"`
-	Prefix string `json:"prefix"`
-}
 
 // Store is a place that holds the session of one Name. It is used by one goroutine at a time.
 type Store interface {
@@ -36,7 +30,7 @@ type Store interface {
 	String() string
 }
 
-// Asker lets the caller read and write SecretManagement vaults (wire-format.md, getSecrets and setSecrets).
+// Asker lets the caller read and write SecretManagement vaults (docs/conversation.md, getSecrets and setSecrets).
 // Its failures are VaultNotFound, with SecretManagementModule as the target where that module is missing;
 // VaultFailed; and SecretNotStored, with the secret's name as the target.
 type Asker interface {
@@ -56,48 +50,58 @@ type Secret struct {
 const SecretManagementModule = "Microsoft.PowerShell.SecretManagement"
 
 // Find loads the session of a name from where it is stored: the SecretManagement vault if the caller has one of that
-// name, else the operating system's keyring. asker is nil for a caller without vaults.
+// name, else the system's keyring. asker is nil for a caller without vaults.
 // Failures: VaultNotFound, which names both places, and those of Store.Load.
 func Find(ctx context.Context, name Name, asker Asker, sink report.Sink) (Store, session.Session, error) {
-	store, found, missing, err := find(ctx, name, asker, sink)
-	if missing != nil && failure.HasID(err, "VaultUnavailable") {
-		failure.From(err).Message += fmt.Sprintf(" SecretManagement was asked before, and has no vault %q.", name.Vault)
+	p, err := find(ctx, name, asker, sink)
+	if p.isKeyring && failure.Is(err, failure.SessionNotStored) {
+		err = notFound(name, p.store, asker != nil)
 	}
-	if _, isKeyring := store.(*Keyring); isKeyring && failure.HasID(err, "SessionNotStored") {
-		err = notFound(name, store, asker != nil)
-	}
-	return store, found, err
+	return p.store, p.session, err
 }
 
 // ForWriting returns the store that a session of this name is to be written to, having tried that it can be read.
 // It warns when SecretManagement is there but has no such vault, so that the keyring is used.
 // Failures: those of Store.Load, but for SessionNotStored and VaultDataInvalid, as what is there is overwritten.
 func ForWriting(ctx context.Context, name Name, asker Asker, sink report.Sink) (Store, error) {
-	store, _, missing, err := find(ctx, name, asker, sink)
-	if err != nil && !failure.HasID(err, "SessionNotStored", "VaultDataInvalid") {
+	p, err := find(ctx, name, asker, sink)
+	if err != nil && !failure.Is(err, failure.SessionNotStored, failure.VaultDataInvalid) {
 		return nil, err
 	}
-	if missing != nil && failure.From(missing).Target != SecretManagementModule {
+	if p.unregistered {
 		report.Warningf(sink, "SecretManagement has no vault named %q: the session goes to %s. "+
-			"To use SecretManagement, register the vault with Register-SecretVault first.", name.Vault, store)
+			"To use SecretManagement, register the vault with Register-SecretVault first.", name.Vault, p.store)
 	}
-	return store, nil
+	return p.store, nil
 }
 
-// find also returns the failure with which the caller said that it has no such vault.
-func find(ctx context.Context, name Name, asker Asker, sink report.Sink) (store Store, s session.Session, missing, err error) {
+// place is where a session of a name is, or would be.
+type place struct {
+	store     Store
+	session   session.Session
+	isKeyring bool
+	// unregistered says that the caller has SecretManagement, but no vault of the name.
+	unregistered bool
+}
+
+func find(ctx context.Context, name Name, asker Asker, sink report.Sink) (p place, err error) {
+	told := ""
 	if asker != nil {
-		store = NewSecretManagement(name, asker, sink)
-		s, err = store.Load(ctx)
-		if !failure.HasID(err, "VaultNotFound") {
-			return store, s, nil, err
+		p.store = NewSecretManagement(name, asker, sink)
+		p.session, err = p.store.Load(ctx)
+		if !failure.Is(err, failure.VaultNotFound) {
+			return p, err
 		}
-		missing = err
-		report.Verbosef(sink, "There is no SecretManagement vault %q: looking in the operating system's keyring.", name.Vault)
+		p.unregistered = failure.From(err).Target != SecretManagementModule
+		told = fmt.Sprintf(" SecretManagement was asked before, and has no vault %q.", name.Vault)
+		report.Verbosef(sink, "There is no SecretManagement vault %q: looking in the system's keyring.", name.Vault)
 	}
-	store = NewKeyring(name, sink)
-	s, err = store.Load(ctx)
-	return store, s, missing, err
+	p.store, p.isKeyring = NewKeyring(name, sink), true
+	p.session, err = p.store.Load(ctx)
+	if failure.Is(err, failure.VaultUnavailable) {
+		err = failure.From(err).With(told, "")
+	}
+	return p, err
 }
 
 func notFound(name Name, store Store, asked bool) *failure.Error {
@@ -106,25 +110,25 @@ func notFound(name Name, store Store, asked bool) *failure.Error {
 		where = "SecretManagement, and not in " + where
 	}
 	return &failure.Error{
-		ID: "VaultNotFound", Category: failure.ObjectNotFound, Target: name.Vault,
+		ID: failure.VaultNotFound, Target: name.Vault,
 		Message: fmt.Sprintf("No session is stored under vault %q and prefix %q: it was not found in %s.", name.Vault, name.Prefix, where),
 		Recommendation: "Store one with Connect-NinjaOne -UseSecretManagement -WriteToSecretVault -VaultName … and one of " +
 			"-UseWebAuth, -UseTokenAuth or -UseClientAuth. 'ninjaone-auth vault list' shows what the keyring holds.",
 	}
 }
 
-func notStored(name Name, store Store) *failure.Error {
+func (g guard) notStored(store Store) *failure.Error {
 	return &failure.Error{
-		ID: "SessionNotStored", Category: failure.ObjectNotFound, Target: name.Vault,
-		Message:        fmt.Sprintf("No session is stored under vault %q and prefix %q in %s.", name.Vault, name.Prefix, store),
+		ID: failure.SessionNotStored, Target: g.name.Vault,
+		Message:        fmt.Sprintf("No session is stored under vault %q and prefix %q in %s.", g.name.Vault, g.name.Prefix, store),
 		Recommendation: "Store one with Connect-NinjaOne … -WriteToSecretVault, or give the -SecretPrefix that it was stored with.",
 	}
 }
 
-func invalid(name Name, store Store, problem string) *failure.Error {
+func (g guard) invalid(store Store, problem string) *failure.Error {
 	return &failure.Error{
-		ID: "VaultDataInvalid", Category: failure.InvalidData, Target: name.Vault,
-		Message:        fmt.Sprintf("The session with the prefix %q in %s cannot be used: %s.", name.Prefix, store, problem),
+		ID: failure.VaultDataInvalid, Target: g.name.Vault,
+		Message:        fmt.Sprintf("The session with the prefix %q in %s cannot be used: %s.", g.name.Prefix, store, problem),
 		Recommendation: "Correct it, or sign in again with Connect-NinjaOne … -WriteToSecretVault, which overwrites it.",
 	}
 }

@@ -1,4 +1,4 @@
-// Package wire is the conversation between a caller and ninjaone-auth connect (wire-format.md, version 1).
+// Package wire is the conversation between a caller and ninjaone-auth connect (docs/conversation.md, version 1).
 package wire
 
 import (
@@ -6,11 +6,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
 
+	"ninjaone-auth/pkg/connect"
 	"ninjaone-auth/pkg/failure"
 	"ninjaone-auth/pkg/paramsets"
 	"ninjaone-auth/pkg/report"
@@ -20,40 +20,20 @@ import (
 // Version is the version of the conversation; a request that names none is of this one.
 const Version = 1
 
-// Request is the caller's first line.
-type Request struct {
-	Parameters []paramsets.Argument
-	Session    *session.Session // the caller's present session, or nil
-	Caller     Caller
-}
-
-// Caller is what the caller can do.
-type Caller struct {
-	Streams     []report.Stream `json:"streams"`
-	Vaults      bool            `json:"vaults"`
-	Interactive *bool           `json:"interactive"`
-}
-
-// converses tells whether the caller takes more lines than the answer, and so keeps stdin open.
-func (c Caller) converses() bool { return c.Shows() || c.Vaults }
-
-// IsInteractive tells whether someone is there to sign in: unless the caller denies it.
-func (c Caller) IsInteractive() bool { return c.Interactive == nil || *c.Interactive }
-
-// Shows tells whether the caller shows messages to anyone.
-func (c Caller) Shows() bool { return len(c.Streams) > 0 }
-
-// wants follows the caller's list; one that shows any stream gets warnings and information too, as it needs to read them.
-func (c Caller) wants(stream report.Stream) bool {
-	return slices.Contains(c.Streams, stream) ||
-		c.Shows() && (stream == report.WarningStream || stream == report.InformationStream)
+// request is the caller's first line.
+type request struct {
+	parameters []paramsets.Argument
+	session    *session.Session // the caller's present session, or nil
+	caller     connect.Caller   // without its Sink and Vaults
+	streams    []report.Stream
+	vaults     bool
 }
 
 // decodeRequest reads a request line. Failures: EmptyRequest, MalformedRequest, UnsupportedVersion.
-func decodeRequest(line []byte) (*Request, error) {
+func decodeRequest(line []byte) (*request, error) {
 	if line = bytes.TrimSpace(line); len(line) == 0 {
 		return nil, &failure.Error{
-			ID: "EmptyRequest", Category: failure.InvalidData, Target: "stdin",
+			ID: failure.EmptyRequest, Target: "stdin",
 			Message:        "There was no request on the standard input.",
 			Recommendation: `Pass one, as one line of JSON: echo '{"parameters":{"Instance":"eu",…}}' | ninjaone-auth connect`,
 		}
@@ -62,7 +42,11 @@ func decodeRequest(line []byte) (*Request, error) {
 		Version    json.Number     `json:"version"`
 		Parameters json.RawMessage `json:"parameters"`
 		Session    json.RawMessage `json:"session"`
-		Caller     Caller          `json:"caller"`
+		Caller     struct {
+			Streams     []report.Stream `json:"streams"`
+			Vaults      bool            `json:"vaults"`
+			Interactive *bool           `json:"interactive"`
+		} `json:"caller"`
 	}
 	if !utf8.Valid(line) {
 		return nil, invalid("", errNotUTF8)
@@ -70,7 +54,7 @@ func decodeRequest(line []byte) (*Request, error) {
 	err := json.Unmarshal(line, &outer)
 	if v := outer.Version.String(); v != "" && v != strconv.Itoa(Version) {
 		return nil, &failure.Error{
-			ID: "UnsupportedVersion", Category: failure.ProtocolError, Target: "version",
+			ID: failure.UnsupportedVersion, Target: "version",
 			Message:        fmt.Sprintf("The request is of version %s of the conversation; this ninjaone-auth speaks version %d.", failure.Clean(v), Version),
 			Recommendation: "Update ninjaone-auth and Connect-NinjaOne.ps1 to the same release.",
 		}
@@ -87,12 +71,18 @@ func decodeRequest(line []byte) (*Request, error) {
 	}
 	present, err := decodeSession(outer.Session)
 	if err != nil {
-		failed := invalid("session: ", err)
-		failed.Recommendation = "Connect-NinjaOne passes on the session of this script: clear it with " +
-			"Remove-Variable NRAPIConnectionInformation, NRAPIAuthenticationInformation -Scope Script -Force."
-		return nil, failed
+		return nil, invalid("session: ", err).With("", "Connect-NinjaOne passes on the session of this script: clear it with "+
+			"Remove-Variable NRAPIConnectionInformation, NRAPIAuthenticationInformation -Scope Script -Force.")
 	}
-	return &Request{Parameters: arguments, Session: present, Caller: outer.Caller}, nil
+	who := outer.Caller
+	return &request{
+		parameters: arguments, session: present, streams: who.Streams, vaults: who.Vaults,
+		caller: connect.Caller{
+			SeesMessages: len(who.Streams) > 0,
+			SignsIn:      who.Interactive == nil || *who.Interactive,
+			KeepsTokens:  true,
+		},
+	}, nil
 }
 
 var (
@@ -113,7 +103,7 @@ func invalid(where string, err error) *failure.Error {
 		problem = where + "it is not an object"
 	}
 	return &failure.Error{
-		ID: "MalformedRequest", Category: failure.InvalidData, Target: "stdin", Cause: err,
+		ID: failure.MalformedRequest, Target: "stdin", Cause: err,
 		Message:        fmt.Sprintf("The request on the standard input can't be read: %s.", problem),
 		Recommendation: "Write it as one JSON object on one line (with jq: jq -c), as UTF-8.",
 	}

@@ -28,21 +28,21 @@ func FuzzDecodeRequest(f *testing.F) {
 		request, err := decodeRequest(line)
 		if err != nil {
 			var failed *failure.Error
-			if !errors.As(err, &failed) || failed.ID == "" || failed.Category == "" || failed.Message == "" || failed.Recommendation == "" || failed.Target == "" {
+			if !errors.As(err, &failed) || failed.ID == (failure.ID{}) || failed.Message == "" || failed.Recommendation == "" || failed.Target == "" {
 				t.Fatalf("%#v", err)
 			}
 			return
 		}
-		for _, a := range request.Parameters {
+		for _, a := range request.parameters {
 			if !json.Valid(a.Value) {
 				t.Errorf("%q: %q", a.Name, a.Value)
 			}
 		}
-		if request.Session == nil {
+		if request.session == nil {
 			return
 		}
 		// What was read is written, and read again as the same: a renewal hands it back.
-		again, err := json.Marshal(request.Session)
+		again, err := json.Marshal(request.session)
 		if err != nil {
 			t.Fatal(err)
 		}

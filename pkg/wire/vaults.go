@@ -9,13 +9,14 @@ import (
 	"time"
 
 	"ninjaone-auth/pkg/failure"
+	"ninjaone-auth/pkg/lock"
 	"ninjaone-auth/pkg/vault"
 )
 
 // storingTime is how long a caller that is gone may take to store what it was handed last.
 const storingTime = 2 * time.Second
 
-// reply is the caller's answer to getSecrets or setSecrets.
+// reply is what the caller says to getSecrets or setSecrets.
 type reply struct {
 	Secrets map[string]string `json:"secrets"`
 	Stored  *int              `json:"stored"`
@@ -27,8 +28,8 @@ type reply struct {
 }
 
 // GetSecrets asks the caller for secrets. See vault.Asker.
-func (c *Conversation) GetSecrets(ctx context.Context, name string, names []string) (map[string]string, error) {
-	answer, err := c.ask(ctx, name, struct {
+func (c *conversation) GetSecrets(ctx context.Context, name string, names []string) (map[string]string, error) {
+	said, err := c.ask(ctx, name, struct {
 		Type  string   `json:"type"`
 		Vault string   `json:"vault"`
 		Names []string `json:"names"`
@@ -36,32 +37,32 @@ func (c *Conversation) GetSecrets(ctx context.Context, name string, names []stri
 	if err != nil {
 		return nil, err
 	}
-	if answer.Secrets == nil {
+	if said.Secrets == nil {
 		return nil, misunderstood(name)
 	}
-	return answer.Secrets, nil
+	return said.Secrets, nil
 }
 
 // SetSecrets has the caller store secrets. A caller that is gone is handed them all the same: if it still reads, it can
 // keep a token that exists nowhere else. See vault.Asker.
-func (c *Conversation) SetSecrets(ctx context.Context, name string, secrets []vault.Secret) error {
-	answer, err := c.ask(ctx, name, struct {
+func (c *conversation) SetSecrets(ctx context.Context, name string, secrets []vault.Secret) error {
+	said, err := c.ask(ctx, name, struct {
 		Type    string         `json:"type"`
 		Vault   string         `json:"vault"`
 		Secrets []vault.Secret `json:"secrets"`
 	}{"setSecrets", name, secrets})
-	if errors.Is(err, ErrCallerGone) {
+	if errors.Is(err, errCallerGone) {
 		time.Sleep(storingTime) // under the session's lock
 	}
 	if err != nil {
 		return err
 	}
-	if answer.Stored == nil {
+	if said.Stored == nil {
 		return misunderstood(name)
 	}
-	if stored := max(0, *answer.Stored); stored < len(secrets) {
+	if stored := max(0, *said.Stored); stored < len(secrets) {
 		return &failure.Error{
-			ID: "SecretNotStored", Category: failure.WriteError, Target: secrets[stored].Name,
+			ID: failure.SecretNotStored, Target: secrets[stored].Name,
 			Message:        fmt.Sprintf("Only %d of %d secrets were stored in vault %q.", stored, len(secrets), name),
 			Recommendation: "Run Connect-NinjaOne again.",
 		}
@@ -69,7 +70,7 @@ func (c *Conversation) SetSecrets(ctx context.Context, name string, secrets []va
 	return nil
 }
 
-func (c *Conversation) ask(ctx context.Context, name string, question any) (*reply, error) {
+func (c *conversation) ask(ctx context.Context, name string, question any) (*reply, error) {
 	c.asking.Lock()
 	defer c.asking.Unlock()
 	select {
@@ -77,55 +78,53 @@ func (c *Conversation) ask(ctx context.Context, name string, question any) (*rep
 	default:
 	}
 	if err := c.send(question); err != nil {
-		return nil, failure.Interrupted(err)
+		return nil, failure.Interruption(err)
 	}
 	var line []byte
 	select {
 	case line = <-c.replies:
 	case <-ctx.Done():
-		return nil, failure.Interrupted(context.Cause(ctx))
-	case <-time.After(patience):
+		return nil, failure.Interruption(context.Cause(ctx))
+	case <-time.After(lock.Patience):
 		return nil, &failure.Error{
-			ID: "VaultTimedOut", Category: failure.OperationTimeout, Target: name,
-			Message:        fmt.Sprintf("The SecretManagement vault %q did not answer within %s.", name, patience),
+			ID: failure.VaultTimedOut, Target: name,
+			Message:        fmt.Sprintf("The SecretManagement vault %q did not answer within %s.", name, lock.Patience),
 			Recommendation: "Unlock the vault first (Unlock-SecretVault, Unlock-SecretStore), then run Connect-NinjaOne again.",
 		}
 	}
 	if line == nil {
-		return nil, failure.Interrupted(ErrCallerGone)
+		return nil, failure.Interruption(errCallerGone)
 	}
-	var answer reply
-	if json.Unmarshal(line, &answer) != nil {
+	var said reply
+	if json.Unmarshal(line, &said) != nil {
 		return nil, misunderstood(name)
 	}
-	if answer.Error != nil {
-		return nil, vaultFailure(name, answer.Error.ID, answer.Error.Name, answer.Error.Message)
+	if said.Error != nil {
+		return nil, vaultFailure(name, said.Error.ID, said.Error.Name, said.Error.Message)
 	}
-	return &answer, nil
+	return &said, nil
 }
 
 // vaultFailure is what the caller says of its vault, as a failure.
 func vaultFailure(name, id, target, message string) *failure.Error {
-	failed := &failure.Error{ID: id, Target: cmp.Or(failure.Clean(target), name), Message: failure.Clean(message)}
-	switch id {
-	case "VaultNotFound":
-		failed.Category = failure.ObjectNotFound
-		failed.Recommendation = "Register the vault with Register-SecretVault."
-		return failed
-	case "SecretNotStored":
-		failed.Category = failure.WriteError
-	default:
-		failed.ID, failed.Category = "VaultFailed", failure.ResourceUnavailable
-		failed.Message = fmt.Sprintf("The SecretManagement vault %q failed: %s", name, failed.Message)
+	failed := &failure.Error{
+		ID: failure.VaultFailed, Target: cmp.Or(failure.Clean(target), name),
+		Message:        fmt.Sprintf("The SecretManagement vault %q failed: %s", name, failure.Clean(message)),
+		Recommendation: "Check the vault with Test-SecretVault and Get-SecretInfo, unlock it (Unlock-SecretVault), then run Connect-NinjaOne again.",
 	}
-	failed.Recommendation = "Check the vault with Test-SecretVault and Get-SecretInfo, unlock it (Unlock-SecretVault), then run Connect-NinjaOne again."
+	switch id {
+	case failure.VaultNotFound.String():
+		failed.ID, failed.Message, failed.Recommendation = failure.VaultNotFound, failure.Clean(message), "Register the vault with Register-SecretVault."
+	case failure.SecretNotStored.String():
+		failed.ID, failed.Message = failure.SecretNotStored, failure.Clean(message)
+	}
 	return failed
 }
 
 func misunderstood(name string) *failure.Error {
 	return &failure.Error{
-		ID: "VaultFailed", Category: failure.ProtocolError, Target: name,
-		Message:        fmt.Sprintf("The caller answered a question about the vault %q with something that is no answer to it.", name),
+		ID: failure.VaultFailed, Target: name,
+		Message:        fmt.Sprintf("The caller's reply to a question about the vault %q is of another form than the conversation has.", name),
 		Recommendation: "Update ninjaone-auth and Connect-NinjaOne.ps1 to the same release.",
 	}
 }

@@ -1,4 +1,4 @@
-package vault
+package keyring
 
 import (
 	"fmt"
@@ -12,25 +12,30 @@ import (
 	"github.com/99designs/keyring"
 
 	"ninjaone-auth/pkg/failure"
+	"ninjaone-auth/pkg/keyring/nobus"
 )
 
+// The environment variables that choose a keyring and open the file backend.
 const (
+	BackendVariable        = "NINJAONE_AUTH_VAULT_BACKEND"
+	PassphraseFileVariable = "NINJAONE_AUTH_VAULT_PASSPHRASE_FILE"
 	passphraseVariable     = "NINJAONE_AUTH_VAULT_PASSPHRASE"
-	passphraseFileVariable = "NINJAONE_AUTH_VAULT_PASSPHRASE_FILE"
 )
 
-// environmentPassphrase is taken out of the environment, so that no child process inherits it.
-var environmentPassphrase = take(passphraseVariable)
+// environmentPassphrase is what passphraseVariable held.
+var environmentPassphrase string
 
-func take(variable string) string {
-	value := os.Getenv(variable)
-	os.Unsetenv(variable)
-	return value
+// PrepareEnvironment makes the environment fit for child processes: it takes the passphrase out of it, and gives it back
+// the bus address that package nobus hid from the keyring library. It is called once, before any child is started.
+func PrepareEnvironment() {
+	nobus.Restore()
+	environmentPassphrase = os.Getenv(passphraseVariable)
+	os.Unsetenv(passphraseVariable)
 }
 
-// chosenBackend returns the backend that backendVariable names, else the operating system's.
+// chosenBackend returns the backend that BackendVariable names, else the operating system's.
 func chosenBackend() (keyring.BackendType, error) {
-	chosen := keyring.BackendType(strings.ToLower(os.Getenv(backendVariable)))
+	chosen := keyring.BackendType(strings.ToLower(os.Getenv(BackendVariable)))
 	if chosen == "" {
 		return systemBackend(), nil
 	}
@@ -42,28 +47,28 @@ func chosenBackend() (keyring.BackendType, error) {
 		names = append(names, string(name))
 	}
 	return "", &failure.Error{
-		ID: "VaultUnavailable", Category: failure.InvalidArgument, Target: backendVariable,
-		Message:        fmt.Sprintf("%s is %q, which is no keyring that ninjaone-auth knows.", backendVariable, chosen),
+		ID: failure.VaultUnavailable, Target: BackendVariable,
+		Message:        fmt.Sprintf("%s is %q, which is no keyring that ninjaone-auth knows.", BackendVariable, chosen),
 		Recommendation: "Set it to one of " + strings.Join(names, ", ") + ", or remove it to use the operating system's own keyring.",
 	}
 }
 
 // passphrase returns what opens the file backend, without the line end of a passphrase file.
 func passphrase() (string, error) {
-	path := os.Getenv(passphraseFileVariable)
+	path := os.Getenv(PassphraseFileVariable)
 	if path == "" {
 		if environmentPassphrase == "" {
-			return "", passphraseMissing("neither " + passphraseFileVariable + " nor " + passphraseVariable + " is set")
+			return "", passphraseMissing("neither " + PassphraseFileVariable + " nor " + passphraseVariable + " is set")
 		}
 		return environmentPassphrase, nil
 	}
 	text, err := readPrivate(path)
 	if err != nil {
-		return "", passphraseMissing(fmt.Sprintf("%s (%s) cannot be used: %v", passphraseFileVariable, filepath.Base(path), err))
+		return "", passphraseMissing(fmt.Sprintf("%s (%s) cannot be used: %v", PassphraseFileVariable, filepath.Base(path), err))
 	}
 	line := strings.TrimRight(string(text), "\r\n")
 	if line == "" {
-		return "", passphraseMissing(fmt.Sprintf("%s names an empty file", passphraseFileVariable))
+		return "", passphraseMissing(fmt.Sprintf("%s names an empty file", PassphraseFileVariable))
 	}
 	return line, nil
 }
@@ -89,9 +94,9 @@ func readPrivate(path string) ([]byte, error) {
 
 func passphraseMissing(reason string) *failure.Error {
 	return &failure.Error{
-		ID: "VaultPassphraseMissing", Category: failure.InvalidArgument, Target: passphraseFileVariable,
+		ID: failure.VaultPassphraseMissing, Target: PassphraseFileVariable,
 		Message: "The encrypted file has no passphrase: " + reason + ".",
 		Recommendation: "Write the passphrase to a file that only this user can read (chmod 600) and set " +
-			passphraseFileVariable + " to its path.",
+			PassphraseFileVariable + " to its path.",
 	}
 }

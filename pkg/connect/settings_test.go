@@ -2,14 +2,16 @@ package connect
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 
 	"ninjaone-auth/pkg/paramsets"
 	"ninjaone-auth/pkg/session"
 )
 
-// bind binds a call, given as the JSON of its parameters beyond those that name the application.
-func bind(t *testing.T, more string) (*paramsets.Values, string) {
+// planned is the session that a call asks for, given as the JSON of its parameters beyond those that name the application.
+// present are the settings of the session that it renews, if any.
+func planned(t *testing.T, more string, present *session.Connection) session.Connection {
 	t.Helper()
 	all := map[string]json.RawMessage{"Instance": json.RawMessage(`"eu"`), "ClientId": json.RawMessage(`"id"`), "ClientSecret": json.RawMessage(`"secret"`)}
 	if err := json.Unmarshal([]byte(more), &all); err != nil {
@@ -23,11 +25,17 @@ func bind(t *testing.T, more string) (*paramsets.Values, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	flow, _, err := v.Flow()
+	mode, _, err := v.Mode()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return v, flow
+	var old *session.Session
+	if present != nil {
+		old = &session.Session{Connection: *present}
+		old.Connection.Instance, old.Connection.ClientID = "eu", "id"
+	}
+	s, _ := plan(v, mode, old)
+	return s.Connection
 }
 
 func TestPortAndRedirectURL(t *testing.T) {
@@ -49,25 +57,16 @@ func TestPortAndRedirectURL(t *testing.T) {
 		{`{"RedirectURL":"https://redirect.example.uk/auth","Port":8080}`, 8080, "https://redirect.example.uk/auth"},
 		{`{"RedirectURL":null,"Port":null}`, 9090, "http://localhost:9090/"},
 	} {
-		var given map[string]json.RawMessage
-		if err := json.Unmarshal([]byte(test.given), &given); err != nil {
-			t.Fatal(err)
-		}
-		given["UseWebAuth"] = json.RawMessage("true")
-		call, err := json.Marshal(given)
-		if err != nil {
-			t.Fatal(err)
-		}
-		v, flow := bind(t, string(call))
-		if c := connection(v, flow); c.AuthListenerPort != test.port || c.RedirectURI != test.uri {
+		call := `{"UseWebAuth":true,` + strings.TrimPrefix(test.given, "{")
+		if c := planned(t, strings.Replace(call, ",}", "}", 1), nil); c.AuthListenerPort != test.port || c.RedirectURI != test.uri {
 			t.Errorf("%s: port %d, redirect URI %s", test.given, c.AuthListenerPort, c.RedirectURI)
 		}
 	}
 }
 
-// Whether a session is renewed by a refresh token follows from its scopes (module contract, AuthMode).
+// Whether a session is renewed by a refresh token follows from its scopes (docs/module-contract.md, AuthMode).
 func TestAuthMode(t *testing.T) {
-	for call, want := range map[string]string{
+	for call, want := range map[string]session.Mode{
 		`{"UseClientAuth":true}`:                                       session.ModeClientCredentials,
 		`{"UseTokenAuth":true}`:                                        session.ModeToken,
 		`{"UseWebAuth":true}`:                                          session.ModeToken,
@@ -75,8 +74,7 @@ func TestAuthMode(t *testing.T) {
 		`{"UseWebAuth":true,"Scopes":["monitoring","offline_access"]}`: session.ModeToken,
 		`{"UseSecretManagement":true,"VaultName":"V","WriteToSecretVault":true,"RefreshToken":"r","SecretPrefix":"P"}`: session.ModeToken,
 	} {
-		v, flow := bind(t, call)
-		if c := connection(v, flow); c.AuthMode != want {
+		if c := planned(t, call, nil); c.AuthMode != want {
 			t.Errorf("%s: %s", call, c.AuthMode)
 		}
 	}
@@ -99,17 +97,18 @@ func TestRenewedPortAndRedirectURL(t *testing.T) {
 		{`{"UseWebAuth":true,"RedirectURL":"https://other.example.uk/cb"}`, plain, 8123, "https://other.example.uk/cb"},
 		{`{"UseWebAuth":true}`, session.Connection{}, 9090, "http://localhost:9090/"},
 	} {
-		v, flow := bind(t, test.call)
-		c := call{values: v, flow: flow, target: session.Session{Connection: connection(v, flow)}}
-		c.renew(&session.Session{Connection: test.old})
-		if got := c.target.Connection; got.AuthListenerPort != test.port || got.RedirectURI != test.uri {
+		if got := planned(t, test.call, &test.old); got.AuthListenerPort != test.port || got.RedirectURI != test.uri {
 			t.Errorf("%s: port %d, redirect URI %s", test.call, got.AuthListenerPort, got.RedirectURI)
 		}
 	}
 }
 
 func TestRenewedScopes(t *testing.T) {
-	for _, test := range []struct{ call, oldMode, oldScopes, want string }{
+	for _, test := range []struct {
+		call            string
+		oldMode         session.Mode
+		oldScopes, want string
+	}{
 		{`{"UseClientAuth":true}`, session.ModeClientCredentials, "a offline_access", "a offline_access"},
 		{`{"UseClientAuth":true}`, session.ModeToken, "a offline_access", "a"},
 		{`{"UseTokenAuth":true,"RefreshToken":"r"}`, session.ModeToken, "a offline_access", "a offline_access"},
@@ -118,10 +117,8 @@ func TestRenewedScopes(t *testing.T) {
 		{`{"UseClientAuth":true,"Scopes":"b"}`, session.ModeToken, "a", "b"},
 		{`{"UseClientAuth":true}`, session.ModeClientCredentials, "", "monitoring management control"},
 	} {
-		v, flow := bind(t, test.call)
-		c := call{values: v, flow: flow, target: session.Session{Connection: connection(v, flow)}}
-		c.renew(&session.Session{Connection: session.Connection{AuthMode: test.oldMode, AuthScopes: test.oldScopes}})
-		if got := c.target.Connection.AuthScopes; got != test.want {
+		old := session.Connection{AuthMode: test.oldMode, AuthScopes: test.oldScopes}
+		if got := planned(t, test.call, &old).AuthScopes; got != test.want {
 			t.Errorf("%s after %s with %q: %q", test.call, test.oldMode, test.oldScopes, got)
 		}
 	}

@@ -1,4 +1,4 @@
-package vault
+package keyring
 
 import (
 	"encoding/hex"
@@ -8,7 +8,7 @@ import (
 
 	"github.com/godbus/dbus"
 
-	"ninjaone-auth/pkg/vault/nobus"
+	"ninjaone-auth/pkg/keyring/nobus"
 )
 
 const (
@@ -21,20 +21,20 @@ const (
 // a new collection under a name that it does not find.
 func secretServiceCollection() (string, error) {
 	if reason := nobus.Reason(); reason != "" {
-		return "", &problem{kindUnavailable, "there is no D-Bus session bus: " + reason}
+		return "", &Problem{Unavailable, "there is no D-Bus session bus: " + reason}
 	}
 	bus, err := dbus.SessionBus()
 	if err != nil {
-		return "", &problem{kindUnavailable, "the D-Bus session bus cannot be reached: " + err.Error()}
+		return "", &Problem{Unavailable, "the D-Bus session bus cannot be reached: " + err.Error()}
 	}
 	var path dbus.ObjectPath
 	err = bus.Object(secretService, secretObjects).Call("org.freedesktop.Secret.Service.ReadAlias", 0, "default").Store(&path)
 	if err != nil {
-		return "", &problem{kindUnavailable, "no program offers it on the D-Bus session bus: " + err.Error()}
+		return "", &Problem{Unavailable, "no program offers it on the D-Bus session bus: " + err.Error()}
 	}
 	name, ok := strings.CutPrefix(string(path), collections)
 	if !ok {
-		return "", &problem{kindUnavailable, "it has no default keyring yet, as nobody has signed in at the desktop"}
+		return "", &Problem{Unavailable, "it has no default keyring yet, as nobody has signed in at the desktop"}
 	}
 	return decodeCollection(name), nil
 }
@@ -50,10 +50,10 @@ func decodeCollection(name string) string {
 }
 
 // secretServiceProblem knows the errors of the Secret Service by name.
-func secretServiceProblem(err error) *problem {
+func secretServiceProblem(err error) *Problem {
 	var e dbus.Error
 	if errors.As(err, &e) && e.Name == "org.freedesktop.Secret.Error.IsLocked" {
-		return &problem{kindLocked, "it is locked"}
+		return &Problem{Locked, "it is locked"}
 	}
 	return nil
 }

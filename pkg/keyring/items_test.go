@@ -1,4 +1,4 @@
-package vault
+package keyring
 
 import (
 	"bytes"
@@ -88,8 +88,8 @@ func TestItemsNoticeDamage(t *testing.T) {
 	_ = ring.Remove("key.a1")
 	_, missing := small.load("key")
 	for _, err := range []error{changed, missing} {
-		if p := asProblem(err); p == nil || p.Kind != kindDamaged {
-			t.Errorf("error = %v, want %s", err, kindDamaged)
+		if p := asProblem(err); p == nil || p.Kind != Damaged {
+			t.Errorf("error = %v, want %s", err, Damaged)
 		}
 	}
 }
@@ -126,14 +126,14 @@ func TestItemsListAndRemove(t *testing.T) {
 	_ = ring.Set(keyring.Item{Key: "another program's", Data: []byte("x")})
 	var keys []string
 	for i := range 3 {
-		key := Name{Vault: fmt.Sprint(i)}.key()
+		key := fmt.Sprintf("ninjaone-auth.%d.%032d", i, i)
 		keys = append(keys, key)
 		if err := small.save(key, "", bytes.Repeat([]byte("d"), 8<<10)); err != nil {
 			t.Fatal(err)
 		}
 	}
 	slices.Sort(keys)
-	all, err := small.list()
+	all, err := small.list(ours.String())
 	if err != nil || len(all) != 3 {
 		t.Fatalf("list = %d items, %v, want 3", len(all), err)
 	}
@@ -144,23 +144,5 @@ func TestItemsListAndRemove(t *testing.T) {
 	}
 	if left, _ := ring.Keys(); len(left) != 1 {
 		t.Errorf("left %v", left)
-	}
-}
-
-func TestKeys(t *testing.T) {
-	names := []Name{{"a", ""}, {"a", "b"}, {"ab", ""}, {"a/b", ""}, {"../..", ""}, {"ü", ""}, {"漢字", ""}, {strings.Repeat("long", 100), ""}, {"", ""}}
-	seen := map[string]Name{}
-	for _, name := range names {
-		key := name.key()
-		if !wholeKey.MatchString(key) || len(key) > 100 {
-			t.Errorf("key of %q is %q", name, key)
-		}
-		if other, ok := seen[key]; ok {
-			t.Errorf("%v and %v have the same key", name, other)
-		}
-		seen[key] = name
-	}
-	if (Name{"Vault", "NinjaOne"}).key() != (Name{"vault", ""}).key() {
-		t.Error("the case or the default prefix makes a difference")
 	}
 }

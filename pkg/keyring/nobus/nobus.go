@@ -27,7 +27,7 @@ func init() {
 	}
 }
 
-// Restore gives the environment back its bus address, for child processes. To be called after the library's init.
+// Restore gives the environment back its bus address, for child processes. It is called after the library's init.
 func Restore() {
 	if addressSet {
 		os.Setenv(variable, address)
@@ -51,5 +51,5 @@ func Reason() string {
 }
 
 func wanted(args []string) bool {
-	return len(args) == 3 && args[1] == ChildCommand && (args[2] == "secret-service" || args[2] == "kwallet")
+	return len(args) == 3 && args[1] == ChildCommand && args[2] == "secret-service"
 }

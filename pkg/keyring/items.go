@@ -1,10 +1,11 @@
-package vault
+package keyring
 
 import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"regexp"
 
 	"github.com/99designs/keyring"
 )
@@ -42,7 +43,7 @@ func (s *items) load(key string) ([]byte, error) {
 		before := head.Data
 		head, err = s.ring.Get(key)
 		if err == nil && bytes.Equal(before, head.Data) {
-			return nil, &problem{kindDamaged, "a part of it is missing or wrong"}
+			return nil, &Problem{Damaged, "a part of it is missing or wrong"}
 		}
 	}
 	return nil, err
@@ -81,7 +82,7 @@ func (s *items) save(key, label string, data []byte) error {
 }
 
 func (s *items) remove(key string) error {
-	if _, err := s.ring.Get(key); err != nil && asProblem(err).Kind == kindNotFound {
+	if _, err := s.ring.Get(key); err != nil && asProblem(err).Kind == NotFound {
 		return err
 	}
 	if err := s.ring.Remove(key); err != nil {
@@ -92,24 +93,28 @@ func (s *items) remove(key string) error {
 	return nil
 }
 
-// list reads every key of ours.
-func (s *items) list() ([]listed, error) {
+// list reads every item whose key matches a pattern.
+func (s *items) list(pattern string) ([]Item, error) {
+	ours, err := regexp.Compile(pattern)
+	if err != nil {
+		return nil, err
+	}
 	keys, err := s.ring.Keys()
 	if err != nil {
 		return nil, err
 	}
-	var all []listed
+	var all []Item
 	for _, key := range keys {
-		if !wholeKey.MatchString(key) {
+		if !ours.MatchString(key) {
 			continue
 		}
 		data, err := s.load(key)
 		p := asProblem(err)
-		if p != nil && p.Kind == kindLocked {
+		if p != nil && p.Kind == Locked {
 			return nil, p
 		}
-		if p == nil || p.Kind != kindNotFound {
-			all = append(all, listed{key, data, p})
+		if p == nil || p.Kind != NotFound {
+			all = append(all, Item{key, data, p})
 		}
 	}
 	return all, nil

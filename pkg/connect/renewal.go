@@ -1,0 +1,97 @@
+package connect
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"ninjaone-auth/pkg/failure"
+	"ninjaone-auth/pkg/report"
+	"ninjaone-auth/pkg/session"
+	"ninjaone-auth/pkg/vault"
+)
+
+// renewal gets new tokens for a session that other processes may be renewing at the same time.
+type renewal struct {
+	Caller
+	store vault.Store
+	// session is what is renewed. If it is the caller's, it has no access token as long as it needs new tokens.
+	session session.Session
+	// whole says that the stored session counts with its settings; else only its tokens do.
+	whole bool
+	// newer tells whether a stored session takes the place of session; nil if none does.
+	newer func(stored session.Session) bool
+	// obtain gets new tokens, by the session's refresh token or without one.
+	obtain func(ctx context.Context, s session.Session) (session.Session, error)
+}
+
+// look takes over what the store holds by now if that is newer, and tells whether it can be used as it is.
+func (r *renewal) look(ctx context.Context, newer func(session.Session) bool) (done bool, err error) {
+	if newer == nil {
+		return false, nil
+	}
+	stored, err := r.store.Load(ctx)
+	usable := stored.Authentication.Usable(time.Now())
+	switch {
+	case !r.whole && failure.Is(err, failure.SessionNotStored, failure.VaultDataInvalid):
+		report.Debugf(r.Sink, "There is nothing to take over from %s: %s", r.store, failure.From(err).Message)
+		return false, nil
+	case err != nil:
+		return false, err
+	case !newer(stored):
+		return false, nil
+	case r.whole:
+		r.session = stored
+	case !stored.Connection.SameApplication(r.session.Connection):
+		return false, nil
+	case usable && sameGrant(stored.Connection, r.session.Connection):
+		r.session.Authentication = stored.Authentication
+	case stored.Authentication.Refresh != "":
+		r.session.Authentication.Refresh = stored.Authentication.Refresh
+	}
+	if done = r.session.Authentication.Usable(time.Now()); done {
+		report.Verbosef(r.Sink, "Another process has renewed the session in %s: using it.", r.store)
+	}
+	return done, nil
+}
+
+// sameGrant tells whether a token of one connection is what the other asks for.
+func sameGrant(a, b session.Connection) bool {
+	return a.AuthMode == b.AuthMode && a.AuthScopes == b.AuthScopes && a.ClientSecret == b.ClientSecret
+}
+
+// renew obtains new tokens and saves them.
+func (r *renewal) renew(ctx context.Context) (session.Session, error) {
+	if !r.KeepsTokens {
+		// Nobody else would have the new refresh token: find out now whether it can be stored.
+		if err := r.store.Save(ctx, r.session); err != nil {
+			return session.Session{}, err
+		}
+	}
+	s, err := r.obtain(ctx, r.session)
+	switch {
+	case err != nil:
+		return session.Session{}, err
+	case r.whole:
+		r.save(ctx, r.store, s)
+	default:
+		r.save(ctx, r.store, forVault(s))
+	}
+	return s, nil
+}
+
+func signInAgain(c session.Connection) string {
+	prefix := ""
+	if c.SecretPrefix != session.DefaultSecretPrefix {
+		prefix = " -SecretPrefix " + quoted(c.SecretPrefix)
+	}
+	return fmt.Sprintf("Sign in again: Connect-NinjaOne -UseSecretManagement -WriteToSecretVault -VaultName %s%s -Instance %s -ClientId %s -ClientSecret … -UseWebAuth",
+		quoted(string(c.VaultName)), prefix, quoted(c.Instance), quoted(c.ClientID))
+}
+
+// quoted is a text as PowerShell writes it.
+func quoted(text string) string { return "'" + quotes.Replace(text) + "'" }
+
+// quotes doubles what PowerShell takes for a single quote.
+var quotes = strings.NewReplacer("'", "''", "‘", "‘‘", "’", "’’", "‚", "‚‚", "‛", "‛‛")

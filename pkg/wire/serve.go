@@ -1,0 +1,92 @@
+package wire
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"io"
+
+	"ninjaone-auth/pkg/connect"
+	"ninjaone-auth/pkg/failure"
+	"ninjaone-auth/pkg/paramsets"
+	"ninjaone-auth/pkg/session"
+)
+
+// Connect carries out a call; connect.Connect is one.
+type Connect func(ctx context.Context, arguments []paramsets.Argument, present *session.Session, caller connect.Caller) (parameterSet string, s session.Session, err error)
+
+// Serve holds one conversation: it reads the request from in, has it carried out, and writes the answer to out. It tells
+// whether the answer is a session and has been written. A caller that said it can converse ends it by closing in.
+func Serve(ctx context.Context, in io.Reader, out io.Writer, connect Connect) (succeeded bool) {
+	ctx, gone := context.WithCancelCause(ctx)
+	defer gone(nil)
+	c := &conversation{out: out, gone: gone, replies: make(chan []byte, 1)}
+	lines := bufio.NewReader(in)
+	request, err := readRequest(ctx, lines)
+	if err != nil {
+		c.fail(err)
+		return false
+	}
+	c.caller, c.streams = request.caller, request.streams
+	if c.caller.SeesMessages || request.vaults {
+		go c.listen(lines)
+	}
+	c.caller.Sink = c
+	if request.vaults {
+		c.caller.Vaults = c
+	}
+	parameterSet, s, err := connect(ctx, request.parameters, request.session, c.caller)
+	if err != nil {
+		c.fail(err)
+		return false
+	}
+	return c.answer(parameterSet, s) == nil
+}
+
+// readRequest reads the caller's first line, unless ctx ends before it is there.
+func readRequest(ctx context.Context, lines *bufio.Reader) (*request, error) {
+	var line []byte
+	var err error
+	read := make(chan struct{})
+	go func() {
+		line, err = readLine(lines)
+		close(read)
+	}()
+	select {
+	case <-read:
+	case <-ctx.Done():
+		return nil, failure.Interruption(ctx.Err())
+	}
+	if errors.Is(err, bufio.ErrBufferFull) {
+		return nil, &failure.Error{
+			ID: failure.RequestTooLong, Target: "stdin",
+			Message:        "The request on the standard input is longer than 1 MiB.",
+			Recommendation: "Pass one request, as one line of JSON.",
+		}
+	}
+	return decodeRequest(bytes.TrimPrefix(line, []byte("\ufeff")))
+}
+
+// answer ends the conversation with a session. To a caller that shows no stream it also tells the warnings.
+func (c *conversation) answer(parameterSet string, s session.Session) error {
+	return c.send(struct {
+		Type         string `json:"type"`
+		ParameterSet string `json:"parameterSet"`
+		session.Session
+		Warnings []string `json:"warnings,omitempty"`
+	}{"session", parameterSet, s, c.warnings})
+}
+
+// fail ends the conversation with an error. Nobody is left to be told that it can't be written.
+func (c *conversation) fail(err error) {
+	failed := failure.From(err)
+	_ = c.send(struct {
+		Type           string `json:"type"`
+		ID             string `json:"id"`
+		Category       string `json:"category"`
+		Message        string `json:"message"`
+		Recommendation string `json:"recommendation"`
+		Target         string `json:"target"`
+	}{"error", failed.ID.String(), failed.ID.Category(), failed.Message, failed.Recommendation, failed.Target})
+}
