@@ -16,33 +16,59 @@ import (
 	"ninjaone-auth/tests/standin"
 )
 
-const rounds = 40
+const repetitions = 40
 
-// BenchmarkConnect sets the whole process of a client-credentials connect against curl's for the same token request,
-// turn by turn, as the median of the pairs.
+// BenchmarkConnect sets the whole process of a client-credentials connect against curl's for the same token request, turn by
+// turn, as the median of the pairs: with all certificates of the system to read, as nearly everybody has it, and with a
+// short SSL_CERT_FILE, beside which Go still reads the system's folder.
 func BenchmarkConnect(b *testing.B) {
 	curl := need.Command(b, "curl", "apt-get install curl")
-	m := newMachine(b)
-	app := m.app(standin.Demo())
-	line, err := json.Marshal(request{Parameters: of(app, parameters{"UseClientAuth": true})})
+	for name, prepare := range map[string]func(*machine){"SystemRoots": (*machine).useSystemRoots, "ShortFile": func(*machine) {}} {
+		b.Run(name, func(b *testing.B) {
+			m := newMachine(b)
+			prepare(m)
+			app := m.app(standin.Demo())
+			line, err := json.Marshal(request{Parameters: of(app, parameters{"UseClientAuth": true})})
+			if err != nil {
+				b.Fatal(err)
+			}
+			form := url.Values{"grant_type": {"client_credentials"}, "client_id": {app.ClientID}, "client_secret": {app.ClientSecret},
+				"scope": {"monitoring management control"}}.Encode()
+			for b.Loop() {
+				var ours, theirs []time.Duration
+				for range repetitions {
+					connect := m.command("connect")
+					connect.Stdin = strings.NewReader(string(line) + "\n")
+					ours = append(ours, timed(b, connect))
+					request := exec.Command(curl, "--silent", "--fail", "--data", "@-", "https://eu.ninjarmm.com/ws/oauth/token")
+					request.Env, request.Stdin = m.environment(), strings.NewReader(form)
+					theirs = append(theirs, timed(b, request))
+				}
+				b.ReportMetric(ratio(ours, theirs), "times-curl")
+				b.ReportMetric(m.peak(b, string(line)), "MiB-peak")
+			}
+		})
+	}
+}
+
+// useSystemRoots puts the stand-in's certificate beside those of the system: to read them from SSL_CERT_FILE is the same
+// work as to read them from the system's own file.
+func (m *machine) useSystemRoots() {
+	m.t.Helper()
+	const system = "/etc/ssl/certs/ca-certificates.crt"
+	all, err := os.ReadFile(system)
 	if err != nil {
-		b.Fatal(err)
+		need.Missing(m.t, system, "apt-get install ca-certificates")
 	}
-	form := url.Values{"grant_type": {"client_credentials"}, "client_id": {app.ClientID}, "client_secret": {app.ClientSecret},
-		"scope": {"monitoring management control"}}.Encode()
-	for b.Loop() {
-		var ours, theirs []time.Duration
-		for range rounds {
-			connect := m.command("connect")
-			connect.Stdin = strings.NewReader(string(line) + "\n")
-			ours = append(ours, timed(b, connect))
-			request := exec.Command(curl, "--silent", "--fail", "--data", "@-", "https://eu.ninjarmm.com/ws/oauth/token")
-			request.Env, request.Stdin = m.environment(), strings.NewReader(form)
-			theirs = append(theirs, timed(b, request))
-		}
-		b.ReportMetric(ratio(ours, theirs), "times-curl")
-		b.ReportMetric(m.peak(b, string(line)), "MiB-peak")
+	own, err := os.ReadFile(m.service.CertFile())
+	if err != nil {
+		m.t.Fatal(err)
 	}
+	bundle := m.t.TempDir() + "/bundle.pem"
+	if err := os.WriteFile(bundle, append(all, own...), 0o600); err != nil {
+		m.t.Fatal(err)
+	}
+	m.env = append(m.env, "SSL_CERT_FILE="+bundle, "CURL_CA_BUNDLE="+bundle)
 }
 
 // peak is a connect's resident memory at its peak in MiB. GNU time is in between, as a process's peak counts that of the

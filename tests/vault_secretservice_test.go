@@ -153,7 +153,7 @@ func BenchmarkRead(b *testing.B) {
 			box.put(box.session(time.Hour))
 			var reads, starts []float64
 			for b.Loop() {
-				for range rounds {
+				for range repetitions {
 					starts = append(starts, float64(timed(b, box.command("version")))/1e6)
 					reads = append(reads, float64(timed(b, box.command("token", "--vault", vaultName)))/1e6)
 				}

@@ -1,15 +1,17 @@
 package browser
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"ninjaone-auth/tests/need"
 )
 
 const address = "https://eu.ninjarmm.com/ws/oauth/authorize?a=1&b=%20"
@@ -87,23 +89,10 @@ func TestCommands(t *testing.T) {
 	}
 }
 
-// script writes an executable shell script in a folder whose name has a space.
-func script(t *testing.T, body string) string {
-	t.Helper()
-	folder := filepath.Join(t.TempDir(), "a browser")
-	if err := os.Mkdir(folder, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	path := filepath.Join(folder, "browser")
-	if err := os.WriteFile(path, []byte("#!/bin/sh\n"+body), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	return path
-}
-
+// waitFor returns what a file holds as soon as it is there.
 func waitFor(t *testing.T, path string) string {
 	t.Helper()
-	for range 500 {
+	for range 3000 {
 		if content, err := os.ReadFile(path); err == nil {
 			return string(content)
 		}
@@ -114,23 +103,27 @@ func waitFor(t *testing.T, path string) string {
 }
 
 func TestOpenDetaches(t *testing.T) {
-	result := filepath.Join(t.TempDir(), "result")
-	browser := script(t, `{ echo "$1"; ps -o sid= -p $$; env; } >"$RESULT.new"; mv "$RESULT.new" "$RESULT"`)
-	e := Environment{"PATH=" + os.Getenv("PATH"), "RESULT=" + result, "KEPT=yes", "BROWSER=" + browser}
-	failed := e.Open(address)
-	lines := strings.Split(waitFor(t, result), "\n")
-	if lines[0] != address {
-		t.Errorf("address %q", lines[0])
+	browser := need.Play(t, "browser", "write opened $1", "await end")
+	failed := Environment{"KEPT=yes", "BROWSER=" + browser}.Open(address)
+	if got := waitFor(t, filepath.Join(filepath.Dir(browser), "opened")); got != address {
+		t.Errorf("address %q", got)
 	}
 	own, err := unix.Getsid(0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if strings.TrimSpace(lines[1]) == fmt.Sprint(own) {
-		t.Error("it shares our session")
+	pid, err := strconv.Atoi(waitFor(t, browser+".pid"))
+	if err != nil {
+		t.Fatal(err)
 	}
-	if !slices.Contains(lines, "KEPT=yes") {
-		t.Errorf("environment: %q", lines[2:])
+	if its, err := unix.Getsid(pid); err != nil || its == own {
+		t.Errorf("its session is %d, %v; ours is %d", its, err, own)
+	}
+	if got := waitFor(t, browser+".environment"); got != "KEPT=yes\nBROWSER="+browser+"\n" {
+		t.Errorf("environment: %q", got)
+	}
+	if err := os.WriteFile(filepath.Join(filepath.Dir(browser), "end"), nil, 0o600); err != nil {
+		t.Fatal(err)
 	}
 	select {
 	case err := <-failed:
@@ -140,34 +133,35 @@ func TestOpenDetaches(t *testing.T) {
 }
 
 func TestOpenTriesTheNextBrowser(t *testing.T) {
-	result := filepath.Join(t.TempDir(), "result")
-	browser := script(t, `echo "$1" >"$RESULT.new"; mv "$RESULT.new" "$RESULT"`)
-	Environment{"PATH=" + os.Getenv("PATH"), "RESULT=" + result, "BROWSER=no-such-browser:" + browser}.Open(address)
-	if got := waitFor(t, result); got != address+"\n" {
+	browser := need.Play(t, "browser")
+	Environment{"BROWSER=no-such-browser:" + browser}.Open(address)
+	if got := waitFor(t, browser+".arguments"); got != address+"\n" {
 		t.Error(got)
 	}
 }
 
 func TestOpenReportsFailureWithoutTheAddress(t *testing.T) {
-	for name, browser := range map[string]string{"fails": script(t, "echo printed; exit 3"), "missing": "no-such-browser"} {
+	for name, browser := range map[string]string{"fails": need.Play(t, "browser", "print printed", "exit 3"), "missing": "no-such-browser"} {
 		select {
 		case err := <-Environment{"BROWSER=" + browser}.Open(address):
 			if strings.Contains(err.Error(), "oauth") || !strings.Contains(err.Error(), "browser") {
 				t.Errorf("%s: %v", name, err)
 			}
-		case <-time.After(5 * time.Second):
+		case <-time.After(time.Minute):
 			t.Errorf("%s: nothing reported", name)
 		}
 	}
 }
 
+// A browser that says much, and one that stays, hold nobody up.
 func TestOpenDoesNotWait(t *testing.T) {
-	began := time.Now()
-	failed := Environment{"PATH=" + os.Getenv("PATH"), "BROWSER=" + script(t, "yes | head -c 1000000; exec sleep 2")}.Open(address)
-	if took := time.Since(began); took > 500*time.Millisecond {
-		t.Errorf("took %s", took)
-	}
+	browser := need.Play(t, "browser", "flood 20000 a line of fifty characters, more than any pipe takes", "write flooded", "await end")
+	failed := Environment{"BROWSER=" + browser}.Open(address) // which returns though the browser would stay for ever
+	waitFor(t, filepath.Join(filepath.Dir(browser), "flooded"))
 	if len(failed) > 0 {
 		t.Error(<-failed)
+	}
+	if err := os.WriteFile(filepath.Join(filepath.Dir(browser), "end"), nil, 0o600); err != nil {
+		t.Fatal(err)
 	}
 }

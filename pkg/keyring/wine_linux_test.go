@@ -1,0 +1,32 @@
+package keyring
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"ninjaone-auth/tests/need"
+)
+
+// TestSystemKeyring, in the build for Windows. WINDOWS_RUN is a command that runs Windows programs, in the folder that it is
+// called in, on a Windows that is thrown away afterwards; Wine's Credential Manager has no limit of 2,560 bytes.
+func TestCredentialManager(t *testing.T) {
+	run := os.Getenv("WINDOWS_RUN")
+	if run == "" {
+		need.Missing(t, "a way to run Windows programs", "name the command in WINDOWS_RUN, with Wine installed")
+	}
+	folder := t.TempDir()
+	build := exec.Command("go", "test", "-c", "-o", filepath.Join(folder, "keyring.test.exe"), ".")
+	build.Env = append(os.Environ(), "GOOS=windows", "CGO_ENABLED=0")
+	if output, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, output)
+	}
+	windows := exec.Command(run, "keyring.test.exe", "-test.run=^TestSystemKeyring$", "-test.v")
+	windows.Dir, windows.Env = folder, append(os.Environ(), "NINJAONE_AUTH_TEST_MACHINE=1")
+	output, err := windows.CombinedOutput()
+	if err != nil || !strings.Contains(string(output), "--- PASS: TestSystemKeyring") {
+		t.Errorf("%v: %s", err, output)
+	}
+}
