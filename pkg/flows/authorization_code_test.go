@@ -12,7 +12,6 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -78,7 +77,7 @@ type browserSignIn struct {
 // beginSignIn starts a sign-in with a browser command that does nothing, and returns when the address was shown.
 func beginSignIn(t *testing.T, change func(*AuthorizationCode), answer http.HandlerFunc) *browserSignIn {
 	t.Helper()
-	for variable, value := range map[string]string{"BROWSER": "true", timeoutVariable: "10s"} {
+	for variable, value := range map[string]string{"BROWSER": "true", timeoutVariable: "1m"} {
 		if os.Getenv(variable) == "" {
 			t.Setenv(variable, value)
 		}
@@ -329,7 +328,7 @@ func TestRefusedExchangeIsOnThePage(t *testing.T) {
 }
 
 func TestSignInTimesOut(t *testing.T) {
-	t.Setenv(timeoutVariable, "1200ms")
+	t.Setenv(timeoutVariable, "2500ms")
 	s := beginSignIn(t, nil, nil)
 	failed := s.mustFail(failure.SignInTimedOut)
 	for _, needed := range []string{s.request.RedirectURI, "redirect URI", "client id", "-Instance", "the-client"} {
@@ -344,9 +343,10 @@ func TestSignInTimesOut(t *testing.T) {
 }
 
 func TestTimeoutDoesNotEndAnExchange(t *testing.T) {
-	t.Setenv(timeoutVariable, "500ms")
+	t.Setenv(timeoutVariable, "2s")
+	over := time.After(2100 * time.Millisecond)
 	s := beginSignIn(t, nil, func(w http.ResponseWriter, _ *http.Request) {
-		time.Sleep(time.Second)
+		<-over
 		io.WriteString(w, `{"access_token":"the-access-token","token_type":"Bearer","expires_in":60}`)
 	})
 	s.visit(code())
@@ -372,13 +372,9 @@ func TestTimeoutSetting(t *testing.T) {
 
 func TestCancelledSignIn(t *testing.T) {
 	s := beginSignIn(t, nil, nil)
-	began := time.Now()
-	s.cancel()
+	s.cancel() // mustFail does not wait for as long as the sign-in would
 	s.mustFail(failure.Interrupted)
 	s.mustLeavePortFree()
-	if took := time.Since(began); took > time.Second {
-		t.Errorf("took %s", took)
-	}
 }
 
 func TestCancelledExchange(t *testing.T) {
@@ -387,7 +383,7 @@ func TestCancelledExchange(t *testing.T) {
 		close(asked)
 		select {
 		case <-r.Context().Done():
-		case <-time.After(5 * time.Second):
+		case <-time.After(time.Minute):
 		}
 	})
 	pages := make(chan string, 1)
@@ -396,33 +392,27 @@ func TestCancelledExchange(t *testing.T) {
 		pages <- page
 	}()
 	<-asked
-	began := time.Now()
-	s.cancel()
+	s.cancel() // mustFail does not wait for as long as the sign-in would
 	s.mustFail(failure.Interrupted)
 	s.mustLeavePortFree()
-	if took := time.Since(began); took > time.Second {
-		t.Errorf("took %s", took)
-	}
 	if page := <-pages; !strings.Contains(page, "interrupted") {
 		t.Errorf("page %s", page)
 	}
 }
 
 func TestBrowserCommands(t *testing.T) {
-	folder := t.TempDir()
-	for name, c := range map[string]struct{ body, verbose string }{
-		"fails":  {"exit 3", "could not be opened"},
-		"hangs":  {"exec sleep 5", ""},
-		"prints": {"echo printed; echo printed >&2; yes | head -c 200000", ""},
+	for name, c := range map[string]struct {
+		script  []string
+		verbose string
+	}{
+		"fails":  {[]string{"exit 3"}, "could not be opened"},
+		"hangs":  {[]string{"pause 5s"}, ""},
+		"prints": {[]string{"print printed", "error printed", "flood 5000 a line of fifty characters, more than any pipe takes"}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			path := filepath.Join(folder, name)
-			if err := os.WriteFile(path, []byte("#!/bin/sh\n"+c.body+"\n"), 0o700); err != nil {
-				t.Fatal(err)
-			}
-			t.Setenv("BROWSER", path)
+			t.Setenv("BROWSER", need.Play(t, name, c.script...))
 			s := beginSignIn(t, nil, nil)
-			for range 300 {
+			for range 3000 {
 				if strings.Contains(s.sink.text(), c.verbose) {
 					break
 				}
