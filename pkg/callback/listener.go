@@ -70,7 +70,7 @@ func Listen(ctx context.Context, redirectURI string, port int, state string) (*L
 // Responses delivers the authorization response, once.
 func (l *Listener) Responses() <-chan *Response { return l.responses }
 
-// Close frees the port at once and drops every connection; a page that is to be seen must have been answered before.
+// Close frees the port at once and drops every connection; a page that is to be seen must have been shown before.
 func (l *Listener) Close() {
 	for _, socket := range l.sockets {
 		socket.Close()

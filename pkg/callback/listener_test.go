@@ -47,7 +47,7 @@ func start(t testing.TB, redirectURI string, port int, finish func()) *signIn {
 			if finish != nil {
 				finish()
 			}
-			response.Answer(Page{Succeeded: true, Heading: "Done"})
+			response.Show(Page{Succeeded: true, Heading: "Done"})
 			s.code <- response.Code + response.Error
 		case <-t.Context().Done():
 		}
@@ -468,7 +468,7 @@ func TestPageIsEscapedAndLockedDown(t *testing.T) {
 	defer listener.Close()
 	go func() {
 		response := <-listener.Responses()
-		response.Answer(Page{Heading: "<script>alert(1)</script>", Message: response.Description, Advice: `"><img src=x>`, Instance: "<b>"})
+		response.Show(Page{Heading: "<script>alert(1)</script>", Message: response.Description, Advice: `"><img src=x>`, Instance: "<b>"})
 	}()
 	answer, body := ask(t, port, get("/?error=x&error_description=%3Cscript%3Ealert(2)%3C/script%3E&state="+state, "localhost"))
 	if strings.Contains(body, "alert(1)</script>") || strings.Contains(body, "<script>alert") || strings.Contains(body, "<img") || strings.Contains(body, "<b>") {

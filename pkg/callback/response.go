@@ -12,7 +12,7 @@ import (
 )
 
 // Response is an authorization response whose state is the sign-in's own (RFC 6749 sections 4.1.2 and 4.1.2.1): it
-// has either a code or an error. The browser waits for its page until Answer.
+// has either a code or an error. The browser waits for its page until Show.
 type Response struct {
 	Code        string
 	Error       string
@@ -23,14 +23,14 @@ type Response struct {
 	written chan struct{}
 }
 
-// Answer shows the page in the browser. It returns when the page has been completely written, and after two seconds
+// Show shows the page in the browser. It returns when the page has been completely written, and after two seconds
 // at the latest. It is called once.
-func (r *Response) Answer(page Page) {
+func (r *Response) Show(page Page) {
 	r.page <- page
 	<-r.written
 }
 
-// ServeHTTP takes the sign-in's authorization response and answers it with the page of Response.Answer. Whatever else
+// ServeHTTP takes the sign-in's authorization response and answers it with the page of Response.Show. Whatever else
 // comes gets an error page and changes nothing.
 func (l *Listener) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	response, rejected := l.accept(r)

@@ -29,7 +29,7 @@ type AuthorizationCode struct {
 }
 
 // AuthorizationCode opens the browser for the request of RFC 6749 section 4.1.1, waits for the redirect on the loopback
-// port and exchanges the code before it answers the browser, so that the page there tells what came of it.
+// port and exchanges the code before it shows the browser a page, so that the page there tells what came of it.
 //
 // Errors: SignInNeedsUser, InvalidSetting, PortInUse, PortNotAllowed, PortUnavailable, SignInTimedOut, SignInDenied,
 // InvalidScope, UnauthorizedClient, InvalidRequest, UnsupportedResponseType, ServiceUnavailable, ServerError,
@@ -60,7 +60,7 @@ func (c *Client) AuthorizationCode(ctx context.Context, request AuthorizationCod
 		return session.Authentication{}, err
 	}
 	authentication, err := c.redeem(ctx, response, request, verifier)
-	response.Answer(c.page(err))
+	response.Show(c.page(err))
 	return authentication, err
 }
 
@@ -91,7 +91,7 @@ func (c *Client) showAddress(address string, request AuthorizationCode) <-chan e
 // showTunnel shows how the redirect of a browser at the other end of an SSH connection gets here.
 func (c *Client) showTunnel(destination string, request AuthorizationCode) {
 	if port, loopback := session.LoopbackPort(request.RedirectURI); loopback {
-		report.Informationf(c.sink, "Before that, run this on the machine with the browser, so that the answer gets here:\nssh -L %d:localhost:%d %s",
+		report.Informationf(c.sink, "Before that, run this on the machine with the browser, so that the browser gets back here:\nssh -L %d:localhost:%d %s",
 			port, request.Port, destination)
 	}
 }
@@ -123,7 +123,7 @@ func (c *Client) awaitResponse(ctx context.Context, listener *callback.Listener,
 	for {
 		select {
 		case response := <-listener.Responses():
-			report.Verbosef(c.sink, "The browser brought the answer of %s.", c.App.BaseURL)
+			report.Verbosef(c.sink, "The browser brought the response of %s.", c.App.BaseURL)
 			return response, nil
 		case err := <-browserFailed:
 			if !request.SeesMessages {

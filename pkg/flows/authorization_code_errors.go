@@ -34,7 +34,7 @@ func (c *Client) signInTimedOut(request AuthorizationCode, timeout time.Duration
 func (c *Client) issuerMismatch(issuer string) *failure.Error {
 	return &failure.Error{
 		ID: failure.IssuerMismatch, Target: c.App.BaseURL,
-		Message:        fmt.Sprintf("The answer in the browser came from '%s' instead of '%s', so it was not used.", failure.Clean(issuer), c.App.BaseURL),
+		Message:        fmt.Sprintf("The response in the browser came from '%s' instead of '%s', so it was not used.", failure.Clean(issuer), c.App.BaseURL),
 		Recommendation: "Run Connect-NinjaOne again and sign in only on the page that it opens; check -Instance. If it happens again, tell your NinjaOne administrator.",
 	}
 }

@@ -25,17 +25,17 @@ func (c *Client) classify(err error, a *attempt, g grant) *failure.Error {
 	switch {
 	case errors.As(err, &refused):
 		return c.refused(refused, a, g)
-	case errors.Is(err, errAnswerTooLong):
-		return c.invalidResponse("an answer over 1 MiB", err)
+	case errors.Is(err, errResponseTooLong):
+		return c.invalidResponse("a response over 1 MiB", err)
 	case errors.As(err, &transport):
 		return c.unanswered(err, transport.Timeout(), a)
-	case a.answer != nil && !json.Valid(a.body):
+	case a.response != nil && !json.Valid(a.body):
 		return c.invalidResponse(a.describe(), err)
 	}
 	return c.invalidResponse("JSON without a usable access_token", err)
 }
 
-// describe says what an answer is that neither holds a token nor names an error.
+// describe says what a response is that neither holds a token nor names an error.
 func (a *attempt) describe() string {
 	what := "something that is not JSON"
 	switch {
@@ -66,7 +66,7 @@ func (c *Client) timedOut(limit time.Duration, cause error) *failure.Error {
 	}
 }
 
-// unanswered is for requests that got no answer.
+// unanswered is for requests that got no response.
 func (c *Client) unanswered(err error, timeout bool, a *attempt) *failure.Error {
 	if timeout && a.connected.Load() {
 		return c.timedOut(requestTimeout, err)
@@ -108,7 +108,7 @@ func (c *Client) connectionProblem(err error, a *attempt) (reason, advice string
 	case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, connectionRefused):
 		return "the connection was refused", checkWay
 	case a.connected.Load():
-		return "the connection was lost before the answer had come", "Run Connect-NinjaOne again."
+		return "the connection was lost before the response had come", "Run Connect-NinjaOne again."
 	}
 	way := ""
 	if host != "" {

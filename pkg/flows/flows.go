@@ -41,7 +41,7 @@ func (c *Client) ClientCredentials(ctx context.Context, scopes []string) (sessio
 }
 
 // Refresh makes the request of RFC 6749 section 6; without scopes it asks for those of the original grant, which are
-// expected to be the asked ones. An answer without a new refresh token keeps the old one. As NinjaOne rotates refresh
+// expected to be those in asked. A response without a new refresh token keeps the old one. As NinjaOne rotates refresh
 // tokens, the request is tried again only where it certainly was not processed, and once it is under way a cancelled ctx
 // does not end it.
 func (c *Client) Refresh(ctx context.Context, refreshToken string, scopes, asked []string) (session.Authentication, error) {
@@ -72,8 +72,8 @@ type grant struct {
 	asked      []string // not sent, but asked for when the grant was given
 	params     url.Values
 	secret     string // the refresh token or the code, never to be shown
-	repeatable bool   // a request whose answer was lost may be sent again
-	rotates    bool   // the answer must not be lost
+	repeatable bool   // a request whose response was lost may be sent again
+	rotates    bool   // the response must not be lost
 }
 
 func (c *Client) tokenURL() string { return c.App.BaseURL + "/ws/oauth/token" }
@@ -90,7 +90,7 @@ func (c *Client) config(g grant) *clientcredentials.Config {
 	}
 }
 
-// lifeWithoutExpiry is for an answer that leaves out expires_in (RFC 6749 section 5.1 only recommends it).
+// lifeWithoutExpiry is for a response that leaves out expires_in (RFC 6749 section 5.1 only recommends it).
 const lifeWithoutExpiry = 10 * time.Minute
 
 func (c *Client) authentication(token *oauth2.Token, g grant) session.Authentication {
@@ -110,8 +110,8 @@ func (c *Client) authentication(token *oauth2.Token, g grant) session.Authentica
 
 // compareScopes warns when other scopes were granted than asked for (RFC 6749 section 5.1).
 func (c *Client) compareScopes(token *oauth2.Token, asked []string) {
-	answer, _ := token.Extra("scope").(string)
-	granted := strings.Fields(answer)
+	scope, _ := token.Extra("scope").(string)
+	granted := strings.Fields(scope)
 	if len(granted) == 0 || len(asked) == 0 || equalSets(granted, asked) {
 		return
 	}

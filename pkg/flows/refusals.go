@@ -14,7 +14,7 @@ import (
 	"ninjaone-auth/pkg/session"
 )
 
-// refusal is an error answer in either of NinjaOne's two shapes (docs/module-contract.md).
+// refusal is an error response in either of NinjaOne's two shapes (docs/module-contract.md).
 type refusal struct {
 	Error       string `json:"error"`
 	Description string `json:"error_description"`
@@ -23,7 +23,7 @@ type refusal struct {
 	IncidentID  string `json:"incidentId"`
 }
 
-// refused is for answers that are errors.
+// refused is for responses that are errors.
 func (c *Client) refused(err *oauth2.RetrieveError, a *attempt, g grant) *failure.Error {
 	var r refusal
 	_ = json.Unmarshal(err.Body, &r) // fields of another type stay empty
@@ -112,8 +112,8 @@ func waitToldBy(a *attempt) string {
 	return ""
 }
 
-func locationHost(answer *http.Response) string {
-	location, err := answer.Location()
+func locationHost(response *http.Response) string {
+	location, err := response.Location()
 	if err != nil {
 		return "nowhere"
 	}

@@ -51,7 +51,7 @@ func TestRetryAfter(t *testing.T) {
 		"": -1, "-1": -1, "soon": -1, "1.5": -1,
 		time.Now().Add(20 * time.Second).UTC().Format(http.TimeFormat): 19 * time.Second,
 	} {
-		a := &attempt{answer: &http.Response{Header: http.Header{"Retry-After": {value}}}}
+		a := &attempt{response: &http.Response{Header: http.Header{"Retry-After": {value}}}}
 		wait, told := a.retryAfter()
 		if told != (want >= 0) || told && (wait < want || want <= longestRetryAfter && wait > want+time.Second) {
 			t.Errorf("%q: %s, %t; want %s", value, wait, told, want)

@@ -17,17 +17,17 @@ import (
 )
 
 const (
-	connectTimeout = 10 * time.Second
-	requestTimeout = 30 * time.Second
-	longestAnswer  = 1 << 20
+	connectTimeout  = 10 * time.Second
+	requestTimeout  = 30 * time.Second
+	longestResponse = 1 << 20
 )
 
 var (
-	errAnswerTooLong = errors.New("answer over 1 MiB")
-	errNoConnection  = errors.New("no connection in time")
+	errResponseTooLong = errors.New("response over 1 MiB")
+	errNoConnection    = errors.New("no connection in time")
 )
 
-// proxyRefused is a proxy's answer to CONNECT that is not 200.
+// proxyRefused is a proxy's response to CONNECT that is not 200.
 type proxyRefused struct{ status int }
 
 func (p *proxyRefused) Error() string { return fmt.Sprintf("the proxy answered %d", p.status) }
@@ -39,9 +39,9 @@ func newTransport() http.RoundTripper {
 		Proxy:             http.ProxyFromEnvironment,
 		TLSClientConfig:   &tls.Config{MinVersion: tls.VersionTLS12},
 		DisableKeepAlives: true,
-		OnProxyConnectResponse: func(_ context.Context, _ *url.URL, _ *http.Request, answer *http.Response) error {
-			if answer.StatusCode != http.StatusOK {
-				return &proxyRefused{answer.StatusCode}
+		OnProxyConnectResponse: func(_ context.Context, _ *url.URL, _ *http.Request, response *http.Response) error {
+			if response.StatusCode != http.StatusOK {
+				return &proxyRefused{response.StatusCode}
 			}
 			return nil
 		},
@@ -54,8 +54,8 @@ type attempt struct {
 	// connecting ends the attempt to connect, through the proxy and with TLS; a request that is under way goes on.
 	connecting context.Context
 	connected  atomic.Bool
-	answer     *http.Response
-	// contentType is what the answer was said to be.
+	response   *http.Response
+	// contentType is what the response was said to be.
 	contentType string
 	body        []byte
 }
@@ -68,7 +68,7 @@ func (a *attempt) client() *http.Client {
 	}
 }
 
-// RoundTrip reads the whole answer, so that a lost connection or an endless body is an error here.
+// RoundTrip reads the whole response, so that a lost connection or an endless body is an error here.
 func (a *attempt) RoundTrip(request *http.Request) (*http.Response, error) {
 	request.Header.Set("Accept", "application/json")
 	ctx, cancel := context.WithCancelCause(request.Context())
@@ -81,45 +81,45 @@ func (a *attempt) RoundTrip(request *http.Request) (*http.Response, error) {
 	defer time.AfterFunc(connectTimeout, func() { abandon(errNoConnection) }).Stop()
 	defer context.AfterFunc(a.connecting, func() { abandon(context.Cause(a.connecting)) })()
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { a.connected.Store(true) }})
-	answer, err := a.base.RoundTrip(request.WithContext(ctx))
+	response, err := a.base.RoundTrip(request.WithContext(ctx))
 	if err != nil {
 		return nil, err
 	}
-	defer answer.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(answer.Body, longestAnswer+1))
+	defer response.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(response.Body, longestResponse+1))
 	if err != nil {
 		return nil, err
 	}
-	if len(body) > longestAnswer {
-		return nil, errAnswerTooLong
+	if len(body) > longestResponse {
+		return nil, errResponseTooLong
 	}
-	answer.Body = io.NopCloser(bytes.NewReader(body))
-	a.answer, a.body, a.contentType = answer, body, answer.Header.Get("Content-Type")
-	answer.Header.Set("Content-Type", "application/json") // x/oauth2 would take a form too
-	return answer, nil
+	response.Body = io.NopCloser(bytes.NewReader(body))
+	a.response, a.body, a.contentType = response, body, response.Header.Get("Content-Type")
+	response.Header.Set("Content-Type", "application/json") // x/oauth2 would take a form too
+	return response, nil
 }
 
 func (a *attempt) status() int {
-	if a.answer == nil {
+	if a.response == nil {
 		return 0
 	}
-	return a.answer.StatusCode
+	return a.response.StatusCode
 }
 
 // outcome is the status line for the debug stream.
 func (a *attempt) outcome() string {
-	if a.answer == nil {
-		return "no answer"
+	if a.response == nil {
+		return "no response"
 	}
-	return a.answer.Status
+	return a.response.Status
 }
 
 // retryAfter reads Retry-After (RFC 9110 section 10.2.3), seconds or a date.
 func (a *attempt) retryAfter() (time.Duration, bool) {
-	if a.answer == nil {
+	if a.response == nil {
 		return 0, false
 	}
-	value := a.answer.Header.Get("Retry-After")
+	value := a.response.Header.Get("Retry-After")
 	if seconds, err := strconv.Atoi(value); err == nil && seconds >= 0 {
 		return time.Duration(min(seconds, 1<<30)) * time.Second, true
 	}
