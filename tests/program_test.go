@@ -226,13 +226,44 @@ type conversation struct {
 	stdin   interface{ Close() error }
 	stderr  bytes.Buffer
 	started time.Time
-	done    chan *outcome
+	// lines are what the program has written so far, for await; it is closed after the last one.
+	lines chan message
+	done  chan *outcome
+}
+
+// soak tells whether the long proofs run in full, as `make soak` has it.
+var soak = os.Getenv("SOAK") != ""
+
+// sample is how often a long proof repeats itself: a few times, or in full.
+func sample(few, all int) int {
+	if soak {
+		return all
+	}
+	return few
+}
+
+// hears waits until the program has written a line with these words to a stream, and tells whether it ever did.
+func (c *conversation) hears(stream, words string) bool {
+	for line := range c.lines {
+		if line.Stream == stream && strings.Contains(line.Message, words) {
+			return true
+		}
+	}
+	return false
+}
+
+// await waits until the program has written a line with these words to a stream.
+func (c *conversation) await(stream, words string) {
+	c.m.t.Helper()
+	if !c.hears(stream, words) {
+		c.m.t.Fatalf("the program ended without saying %q", words)
+	}
 }
 
 // start starts a connect and converses with it.
 func (m *machine) start(r request) *conversation {
 	m.t.Helper()
-	c := &conversation{m: m, command: m.command("connect"), started: time.Now(), done: make(chan *outcome, 1)}
+	c := &conversation{m: m, command: m.command("connect"), started: time.Now(), lines: make(chan message, 1000), done: make(chan *outcome, 1)}
 	stdin, err := c.command.StdinPipe()
 	if err != nil {
 		m.t.Fatal(err)
@@ -263,6 +294,7 @@ func (m *machine) start(r request) *conversation {
 			c.take(o, raw, r.Caller, send)
 		}
 		stdin.Close()
+		close(c.lines)
 		c.done <- o
 	}()
 	return c
@@ -290,6 +322,7 @@ func (c *conversation) take(o *outcome, raw json.RawMessage, who *caller, send f
 		c.m.searchForSecrets("a "+line.Type+" line", string(raw))
 	}
 	o.messages = append(o.messages, line)
+	c.lines <- line
 }
 
 // wait returns what came of a connect.
