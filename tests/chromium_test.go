@@ -2,7 +2,6 @@ package tests
 
 import (
 	"context"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -93,20 +92,6 @@ func (s *webSignIn) isShown(t *testing.T, tab context.Context, heading string) {
 	}
 }
 
-// exchanging waits until the code is being exchanged.
-func (s *webSignIn) exchanging(t *testing.T) {
-	t.Helper()
-	for range 500 {
-		if slices.ContainsFunc(s.m.service.Requests(), func(r standin.Request) bool {
-			return r.Grant == standin.AuthorizationCode && r.ClientID == s.app.ClientID
-		}) {
-			return
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-	t.Fatal("no code is exchanged")
-}
-
 // headingOf waits for the page to have a heading and returns the one that it has. While the browser is between two pages
 // there is nothing to ask.
 func headingOf(tab context.Context, heading string) (shown string) {
@@ -169,9 +154,7 @@ func TestSignInWithChromium(t *testing.T) {
 
 	t.Run("refused exchange", func(t *testing.T) {
 		s, tab := begin(t)
-		if err := all.service.Fail(standin.Fault{Kind: standin.Answer, Times: 1, Status: 400, Body: `{"error":"invalid_grant"}`}); err != nil {
-			t.Fatal(err)
-		}
+		s.m.fault(standin.Fault{Kind: standin.Answer, Times: 1, Status: 400, Body: `{"error":"invalid_grant"}`})
 		s.press(t, tab, "#allow")
 		s.wait().hasFailed(t, "InvalidGrant")
 		s.isShown(t, tab, "The sign-in failed")
@@ -190,13 +173,13 @@ func TestSignInWithChromium(t *testing.T) {
 		s, tab := begin(t)
 		other := newTab(t, browser)
 		callback := s.callbackOf(t, tab)
-		if err := all.service.Fail(standin.Fault{Kind: standin.Slow, Times: 1, Delay: 3 * time.Second}); err != nil {
-			t.Fatal(err)
-		}
+		s.m.hold()
+		before := len(s.m.tokenRequests())
 		s.press(t, tab, "#allow")
-		s.exchanging(t)
+		s.m.awaitRequests(before + 1)
 		mustDo(t, other, chromedp.Navigate((<-callback).Request.URL))
 		s.isShown(t, other, "This address was already used")
+		s.m.release()
 		s.succeeds()
 		s.isShown(t, tab, "You are signed in")
 	})

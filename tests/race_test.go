@@ -17,12 +17,7 @@ func TestRace(t *testing.T) {
 		b.expired()
 		outcomes := b.all(50, nil)
 		for _, o := range outcomes {
-			if o.Type != "session" {
-				t.Fatalf("%s: %s", o.ID, o.Message)
-			}
-			if o.Authentication != outcomes[0].Authentication {
-				t.Error("the processes got different sessions")
-			}
+			equal(t, "session", o.succeeded(t).Authentication, outcomes[0].Authentication)
 		}
 		b.holdsLast(outcomes[0])
 		b.asked("refresh_token")
@@ -39,11 +34,7 @@ func TestRaceOfRenewals(t *testing.T) {
 			conversations[i] = b.start(request{Parameters: b.update(mine), Session: &mine, Caller: b.who})
 		}
 		for _, c := range conversations {
-			o := c.wait()
-			if o.Type != "session" {
-				t.Fatalf("%s: %s", o.ID, o.Message)
-			}
-			b.holdsLast(o)
+			b.holdsLast(c.wait().succeeded(t))
 		}
 		b.asked("refresh_token")
 	})
@@ -212,9 +203,7 @@ func BenchmarkRace(b *testing.B) {
 			timed := func(n int) time.Duration {
 				started := time.Now()
 				for _, o := range box.all(n, nil) {
-					if o.Type != "session" {
-						b.Fatal(o.Message)
-					}
+					o.succeeded(b)
 				}
 				return time.Since(started)
 			}

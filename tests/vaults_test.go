@@ -2,9 +2,7 @@ package tests
 
 import (
 	"context"
-	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"sync"
 	"testing"
@@ -25,7 +23,7 @@ type secretManagement struct {
 	// fullAt is the secret that cannot be stored, and down says that the vault does not answer at all.
 	fullAt string
 	down   bool
-	// asked is called with each question before it is answered.
+	// asked is called with each question before the reply.
 	asked func(message)
 	// read and written are the names of secrets in the order in which they were asked for.
 	read, written []string
@@ -39,7 +37,7 @@ func newSecretManagement(vaults ...string) *secretManagement {
 	return s
 }
 
-// reply answers as the wrapper does (wire-format.md).
+// reply replies as the wrapper does (docs/conversation.md).
 func (s *secretManagement) reply(asked message) any {
 	failed := func(id, name, message string) any {
 		return map[string]any{"error": map[string]string{"id": id, "name": name, "message": message}}
@@ -150,13 +148,6 @@ func (m *machine) set(variable, value string) {
 	m.t.Setenv("XDG_CACHE_HOME", filepath.Join(m.home, "cache"))
 }
 
-func write(t testing.TB, path, text string) {
-	t.Helper()
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-}
-
 // silent drops messages.
 type silent struct{}
 
@@ -248,19 +239,13 @@ func (b *box) expired() session.Session {
 // connects carries out a call that has to succeed, with this session present.
 func (b *box) connects(p parameters, present *session.Session) *outcome {
 	b.t.Helper()
-	o := b.call(request{Parameters: p, Session: present, Caller: b.who})
-	if o.Type != "session" || o.status != 0 {
-		b.t.Fatalf("exit status %d, %s: %s %s", o.status, o.ID, o.Message, o.Recommendation)
-	}
-	return o
+	return b.call(request{Parameters: p, Session: present, Caller: b.who}).succeeded(b.t)
 }
 
 // refuses carries out a call that has to fail with an id and words.
 func (b *box) refuses(p parameters, present *session.Session, id string, words ...string) *outcome {
 	b.t.Helper()
-	o := b.call(request{Parameters: p, Session: present, Caller: b.who})
-	o.hasFailed(b.t, id, words...)
-	return o
+	return b.call(request{Parameters: p, Session: present, Caller: b.who}).hasFailed(b.t, id, words...)
 }
 
 // example4 are the parameters of the help page's example; example5 reads what it wrote.
@@ -285,21 +270,35 @@ func (b *box) named(p, more parameters) parameters {
 	return p
 }
 
-// grants are those of the token requests so far.
-func (m *machine) grants() []string {
-	grants := []string{}
-	for _, r := range m.service.Requests() {
-		grants = append(grants, r.Grant)
-	}
-	return grants
+// holdsLast fails the test unless the vault holds the tokens of an outcome, and the service's newest refresh token.
+func (b *box) holdsLast(o *outcome) {
+	b.t.Helper()
+	equal(b.t, "stored", b.get(), o.Authentication)
+	b.holdsNewest()
 }
 
-// asked fails the test unless the service had exactly these token requests.
-func (m *machine) asked(grants ...string) {
-	m.t.Helper()
-	if got := m.grants(); !slices.Equal(got, grants) {
-		m.t.Errorf("token requests %q, want %q", got, grants)
+// holdsNewest fails the test unless the vault holds the service's newest refresh token and an access token that is valid.
+func (b *box) holdsNewest() {
+	b.t.Helper()
+	stored := b.get()
+	equal(b.t, "stored refresh token", string(stored.Refresh), b.service.CurrentRefreshToken(b.app.ClientID))
+	if !b.service.IsValidAccess(stored.Access) {
+		b.t.Error("the service does not know the access token")
 	}
+}
+
+func (m *machine) vaultDirectory() string {
+	return filepath.Join(m.home, "config", "ninjaone-auth", "vault")
+}
+
+// vaultFile is the one file in the keyring.
+func (m *machine) vaultFile() string {
+	m.t.Helper()
+	files, err := filepath.Glob(filepath.Join(m.vaultDirectory(), "ninjaone-auth.*"))
+	if err != nil || len(files) != 1 {
+		m.t.Fatalf("the vault's files are %v, %v", files, err)
+	}
+	return files[0]
 }
 
 var plainName = vault.Name{Vault: vaultName, Prefix: session.DefaultSecretPrefix}

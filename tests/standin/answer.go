@@ -1,7 +1,6 @@
 package standin
 
 import (
-	"context"
 	"crypto/tls"
 	"encoding/json"
 	"net"
@@ -13,7 +12,6 @@ import (
 // answer is what a handler decides; serve logs and writes it.
 type answer struct {
 	status      int
-	outcome     string
 	contentType string
 	retryAfter  string
 	location    string
@@ -22,9 +20,9 @@ type answer struct {
 	drop bool
 }
 
-func jsonAnswer(status int, outcome string, fields any) answer {
+func jsonAnswer(status int, fields any) answer {
 	body, _ := json.Marshal(fields)
-	return answer{status: status, outcome: outcome, contentType: "application/json;charset=UTF-8", body: body}
+	return answer{status: status, contentType: "application/json;charset=UTF-8", body: body}
 }
 
 // refusal is the {error, error_description, error_code} shape; an empty description leaves only error.
@@ -37,12 +35,12 @@ func refusal(status int, code, description string) answer {
 	if description != "" {
 		fields.Code = strings.ToUpper(code)
 	}
-	return jsonAnswer(status, "refused: "+code, fields)
+	return jsonAnswer(status, fields)
 }
 
 // failed is the {resultCode, errorMessage, incidentId} shape; an empty message is left out.
 func failed(status int, resultCode, message string) answer {
-	return jsonAnswer(status, "refused: "+resultCode, struct {
+	return jsonAnswer(status, struct {
 		ResultCode string `json:"resultCode"`
 		Message    string `json:"errorMessage,omitempty"`
 		IncidentID string `json:"incidentId"`
@@ -90,7 +88,7 @@ func (s *Service) serve(handle func(r *http.Request, instance string) answer) ht
 		instance := instances[label]
 		r.Body = http.MaxBytesReader(w, r.Body, 1<<20)
 		formError := r.ParseForm()
-		entry := s.journal.begin(r, instance)
+		entry := s.journal.begin(r)
 		s.lookForViolations(r)
 		var a answer
 		switch {
@@ -101,7 +99,7 @@ func (s *Service) serve(handle func(r *http.Request, instance string) answer) ht
 		default:
 			a = handle(r, instance)
 		}
-		s.journal.end(entry, a.status, a.outcome)
+		s.journal.end(entry, a.status)
 		a.write(w, r)
 	}
 }
@@ -117,21 +115,13 @@ func (s *Service) lookForViolations(r *http.Request) {
 	}
 }
 
-// leave waits for a context's end or the service's.
-func (s *Service) leave(ctx context.Context) {
-	select {
-	case <-ctx.Done():
-	case <-s.closed:
-	}
-}
-
 func (s *Service) routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/ws/oauth/token", s.serve(s.tokenRequest))
 	mux.HandleFunc("/ws/oauth/authorize", s.serve(s.authorize))
 	mux.HandleFunc("/ws/oauth/consent", s.serve(s.consent))
 	mux.HandleFunc("/v2/organizations", s.serve(s.organizations))
-	mux.HandleFunc(redirectedPath, s.serve(s.redirected))
+	mux.HandleFunc(elsewherePath, s.serve(s.elsewhere))
 	mux.HandleFunc("/", s.serve(func(*http.Request, string) answer {
 		return failed(http.StatusNotFound, "NOT_FOUND", "No such resource")
 	}))

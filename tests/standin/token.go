@@ -12,7 +12,7 @@ import (
 
 // tokenRequest serves /ws/oauth/token (RFC 6749, section 3.2), or the fault that is due.
 func (s *Service) tokenRequest(r *http.Request, instance string) answer {
-	if fault, due := s.faults.takeToken(r.PostForm.Get("grant_type")); due {
+	if fault, due := s.faults.take(false); due {
 		return s.strike(fault, r, instance)
 	}
 	return s.token(r, instance)
@@ -124,13 +124,13 @@ func (s *Service) authorizationCode(app *App, form map[string][]string) answer {
 
 // issue answers with a new access token (RFC 6749, section 5.1).
 func (s *Service) issue(a *authorization, scopes []string, refresh string) answer {
-	return jsonAnswer(http.StatusOK, "issued", struct {
+	return jsonAnswer(http.StatusOK, struct {
 		Access    string `json:"access_token"`
 		Type      string `json:"token_type"`
 		ExpiresIn int    `json:"expires_in"`
 		Scope     string `json:"scope"`
 		Refresh   string `json:"refresh_token,omitempty"`
-	}{s.newAccessToken(a), "Bearer", a.app.ExpiresIn, strings.Join(scopes, " "), refresh})
+	}{s.newAccessToken(a), "Bearer", int(accessLife.Seconds()), strings.Join(scopes, " "), refresh})
 }
 
 // challengeOf is the S256 code challenge of a verifier (RFC 7636, section 4.2).
@@ -173,5 +173,5 @@ func (s *Service) organizations(r *http.Request, instance string) answer {
 		ID   int    `json:"id"`
 		Name string `json:"name"`
 	}
-	return jsonAnswer(http.StatusOK, "listed", []organization{{1, "Example Dental"}, {2, "Example Logistics"}, {3, "Example School"}})
+	return jsonAnswer(http.StatusOK, []organization{{1, "Example Dental"}, {2, "Example Logistics"}, {3, "Example School"}})
 }
