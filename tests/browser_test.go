@@ -82,12 +82,12 @@ func (s *webSignIn) visit() (page string, asked time.Time) {
 	s.m.t.Helper()
 	client := s.m.service.Client()
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { asked = time.Now(); return nil }
-	answer, err := client.Get(s.address)
+	response, err := client.Get(s.address)
 	if err != nil {
 		s.m.t.Fatal(err)
 	}
-	defer answer.Body.Close()
-	body, err := io.ReadAll(answer.Body)
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
 	if err != nil {
 		s.m.t.Fatal(err)
 	}
@@ -262,13 +262,13 @@ func TestRedirectURLOfAForwarder(t *testing.T) {
 		t.Fatal(err)
 	}
 	forwarded.Host = location.Host
-	answer, err := http.DefaultClient.Do(forwarded)
+	response, err := http.DefaultClient.Do(forwarded)
 	if err != nil {
 		t.Fatal(err)
 	}
-	answer.Body.Close()
-	if answer.StatusCode != 200 {
-		t.Error(answer.Status)
+	response.Body.Close()
+	if response.StatusCode != 200 {
+		t.Error(response.Status)
 	}
 	s.succeeds()
 }

@@ -22,7 +22,7 @@ func (m *machine) startChromium(t *testing.T) context.Context {
 		chromedp.DisableGPU, chromedp.ProxyServer(m.service.ProxyURL()), chromedp.IgnoreCertErrors,
 		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-background-networking", true),
 		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true),
-		chromedp.WSURLReadTimeout(time.Minute),
+		chromedp.WSURLReadTimeout(time.Minute), chromedp.Env("TMPDIR=" + t.TempDir()),
 	}
 	allocator, stop := chromedp.NewExecAllocator(context.Background(), options...)
 	t.Cleanup(stop)
@@ -44,7 +44,7 @@ func newTab(t *testing.T, browser context.Context) context.Context {
 }
 
 // press signs in on the stand-in's page with one of its buttons. The page goes away with the click, so the click comes
-// after the answer to the browser's driver.
+// after the driver has its result.
 func (s *webSignIn) press(t *testing.T, tab context.Context, button string) {
 	t.Helper()
 	mustDo(t, tab, chromedp.Navigate(s.address), chromedp.WaitVisible(chromedp.CSS(button)))
@@ -154,7 +154,7 @@ func TestSignInWithChromium(t *testing.T) {
 
 	t.Run("refused exchange", func(t *testing.T) {
 		s, tab := begin(t)
-		s.m.fault(standin.Fault{Kind: standin.Answer, Times: 1, Status: 400, Body: `{"error":"invalid_grant"}`})
+		s.m.fault(standin.Fault{Kind: standin.Respond, Times: 1, Status: 400, Body: `{"error":"invalid_grant"}`})
 		s.press(t, tab, "#allow")
 		s.wait().hasFailed(t, "InvalidGrant")
 		s.isShown(t, tab, "The sign-in failed")

@@ -34,7 +34,7 @@ func TestWhatNinjaOneRefuses(t *testing.T) {
 	m.requested(7)
 	m.app(standin.App{ClientID: app.ClientID, ClientSecret: app.ClientSecret, Grants: []string{}})
 	m.fails(asClient(app), "UnauthorizedClient", "client_credentials", "Administration > Apps > API")
-	m.fault(standin.Fault{Kind: standin.Answer, Status: 400, Body: `{"error":"invalid_grant"}`})
+	m.fault(standin.Fault{Kind: standin.Respond, Status: 400, Body: `{"error":"invalid_grant"}`})
 	m.fails(asToken(app), "InvalidRefreshToken")
 }
 
@@ -47,31 +47,31 @@ func TestFaults(t *testing.T) {
 		words           []string
 		client, refresh int // token requests that NinjaOne sees
 	}{
-		{standin.Fault{Kind: standin.Answer, Status: 429}, "RateLimited", []string{"429"}, 3, 1},
-		{standin.Fault{Kind: standin.Answer, Status: 429, RetryAfter: "0"}, "RateLimited", nil, 3, 3},
-		{standin.Fault{Kind: standin.Answer, Status: 429, RetryAfter: "31"}, "RateLimited", []string{"31 seconds"}, 1, 1},
-		{standin.Fault{Kind: standin.Answer, Status: 503, ContentType: "text/html", Body: page}, "ServiceUnavailable", []string{"503", "later"}, 3, 1},
-		{standin.Fault{Kind: standin.Answer, Status: 503, RetryAfter: "0"}, "ServiceUnavailable", nil, 3, 3},
-		{standin.Fault{Kind: standin.Answer, Status: 502, RetryAfter: "0"}, "ServiceUnavailable", nil, 3, 1},
-		{standin.Fault{Kind: standin.Answer, Status: 504}, "ServiceUnavailable", nil, 3, 1},
-		{standin.Fault{Kind: standin.Answer, Status: 500, Body: `{"resultCode":"INTERNAL","errorMessage":"Oh","incidentId":"i-1"}`},
+		{standin.Fault{Kind: standin.Respond, Status: 429}, "RateLimited", []string{"429"}, 3, 1},
+		{standin.Fault{Kind: standin.Respond, Status: 429, RetryAfter: "0"}, "RateLimited", nil, 3, 3},
+		{standin.Fault{Kind: standin.Respond, Status: 429, RetryAfter: "31"}, "RateLimited", []string{"31 seconds"}, 1, 1},
+		{standin.Fault{Kind: standin.Respond, Status: 503, ContentType: "text/html", Body: page}, "ServiceUnavailable", []string{"503", "later"}, 3, 1},
+		{standin.Fault{Kind: standin.Respond, Status: 503, RetryAfter: "0"}, "ServiceUnavailable", nil, 3, 3},
+		{standin.Fault{Kind: standin.Respond, Status: 502, RetryAfter: "0"}, "ServiceUnavailable", nil, 3, 1},
+		{standin.Fault{Kind: standin.Respond, Status: 504}, "ServiceUnavailable", nil, 3, 1},
+		{standin.Fault{Kind: standin.Respond, Status: 500, Body: `{"resultCode":"INTERNAL","errorMessage":"Oh","incidentId":"i-1"}`},
 			"ServiceUnavailable", []string{"INTERNAL: Oh", "Incident id: i-1."}, 1, 1},
 		{standin.Fault{Kind: standin.Drop}, "ConnectionFailed", []string{"lost"}, 3, 1},
 		{standin.Fault{Kind: standin.Drop, Process: true}, "ConnectionFailed", []string{"lost"}, 3, 1},
-		{standin.Fault{Kind: standin.Answer, Status: 200, ContentType: "text/html", Body: page}, "InvalidResponse", []string{"HTML"}, 1, 1},
-		{standin.Fault{Kind: standin.Answer, Status: 403, ContentType: "text/html", Body: page}, "InvalidResponse", []string{"403", "HTML"}, 1, 1},
-		{standin.Fault{Kind: standin.Answer, Status: 200}, "InvalidResponse", []string{"no content"}, 1, 1},
-		{standin.Fault{Kind: standin.Answer, Status: 200, ContentType: "text/plain", Body: "access_token=tok&expires_in=60"},
+		{standin.Fault{Kind: standin.Respond, Status: 200, ContentType: "text/html", Body: page}, "InvalidResponse", []string{"HTML"}, 1, 1},
+		{standin.Fault{Kind: standin.Respond, Status: 403, ContentType: "text/html", Body: page}, "InvalidResponse", []string{"403", "HTML"}, 1, 1},
+		{standin.Fault{Kind: standin.Respond, Status: 200}, "InvalidResponse", []string{"no content"}, 1, 1},
+		{standin.Fault{Kind: standin.Respond, Status: 200, ContentType: "text/plain", Body: "access_token=tok&expires_in=60"},
 			"InvalidResponse", []string{"not JSON"}, 1, 1},
-		{standin.Fault{Kind: standin.Answer, Status: 200, Body: "\x00\xff\xfe\x1b{["}, "InvalidResponse", []string{"not JSON"}, 1, 1},
-		{standin.Fault{Kind: standin.Answer, Status: 200, Body: `{"token_type":"Bearer","expires_in":3600}`}, "InvalidResponse", []string{"access_token"}, 1, 1},
-		{standin.Fault{Kind: standin.Answer, Status: 200, Body: `{"access_token":"tok","padding":"` + strings.Repeat("x", 2<<20) + `"}`},
+		{standin.Fault{Kind: standin.Respond, Status: 200, Body: "\x00\xff\xfe\x1b{["}, "InvalidResponse", []string{"not JSON"}, 1, 1},
+		{standin.Fault{Kind: standin.Respond, Status: 200, Body: `{"token_type":"Bearer","expires_in":3600}`}, "InvalidResponse", []string{"access_token"}, 1, 1},
+		{standin.Fault{Kind: standin.Respond, Status: 200, Body: `{"access_token":"tok","padding":"` + strings.Repeat("x", 2<<20) + `"}`},
 			"InvalidResponse", []string{"over 1 MiB"}, 1, 1},
-		{standin.Fault{Kind: standin.Answer, Status: 302, Location: standin.Elsewhere}, "InvalidResponse", []string{"redirection to fed.ninjarmm.com", "not followed"}, 1, 1},
-		{standin.Fault{Kind: standin.Answer, Status: 307, Location: standin.Elsewhere}, "InvalidResponse", []string{"redirection"}, 1, 1},
-		{standin.Fault{Kind: standin.Answer, Status: 400, Body: `{"error":"invalid_request","incidentId":17}`}, "RequestRejected", []string{"invalid_request"}, 1, 1},
-		{standin.Fault{Kind: standin.Answer, Status: 200, Body: `{"error":"server_error"}`}, "RequestRejected", []string{"server_error"}, 1, 1},
-		{standin.Fault{Kind: standin.Answer, Status: 404, Body: `[]`}, "InvalidResponse", []string{"404", "names no error"}, 1, 1},
+		{standin.Fault{Kind: standin.Respond, Status: 302, Location: standin.Elsewhere}, "InvalidResponse", []string{"redirection to fed.ninjarmm.com", "not followed"}, 1, 1},
+		{standin.Fault{Kind: standin.Respond, Status: 307, Location: standin.Elsewhere}, "InvalidResponse", []string{"redirection"}, 1, 1},
+		{standin.Fault{Kind: standin.Respond, Status: 400, Body: `{"error":"invalid_request","incidentId":17}`}, "RequestRejected", []string{"invalid_request"}, 1, 1},
+		{standin.Fault{Kind: standin.Respond, Status: 200, Body: `{"error":"server_error"}`}, "RequestRejected", []string{"server_error"}, 1, 1},
+		{standin.Fault{Kind: standin.Respond, Status: 404, Body: `[]`}, "InvalidResponse", []string{"404", "names no error"}, 1, 1},
 	} {
 		t.Run(fmt.Sprintf("%s %d %s", test.fault.Kind, test.fault.Status, test.fault.RetryAfter), func(t *testing.T) {
 			t.Parallel()
@@ -114,9 +114,9 @@ func TestTryingAgain(t *testing.T) {
 		refresh  bool
 	}{
 		"a lost connection":    {standin.Fault{Kind: standin.Drop, Times: 1}, 0, 2, false},
-		"503":                  {standin.Fault{Kind: standin.Answer, Status: 503, Times: 2}, 0, 3, false},
-		"Retry-After":          {standin.Fault{Kind: standin.Answer, Status: 429, RetryAfter: "1", Times: 1}, time.Second, 2, true},
-		"Retry-After with 502": {standin.Fault{Kind: standin.Answer, Status: 502, RetryAfter: "1", Times: 1}, time.Second, 2, false},
+		"503":                  {standin.Fault{Kind: standin.Respond, Status: 503, Times: 2}, 0, 3, false},
+		"Retry-After":          {standin.Fault{Kind: standin.Respond, Status: 429, RetryAfter: "1", Times: 1}, time.Second, 2, true},
+		"Retry-After with 502": {standin.Fault{Kind: standin.Respond, Status: 502, RetryAfter: "1", Times: 1}, time.Second, 2, false},
 		"the proxy's own 502":  {standin.Fault{Kind: standin.RefuseConnect, Times: 2}, 0, 1, true},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -154,7 +154,7 @@ func TestWhatNinjaOneSaysIsCleaned(t *testing.T) {
 	echo := `{"error":"invalid_request","error_description":"client_secret=s3cret%2B%2F%25%26%3D; client_secret=s3cret+/%&=; ` +
 		`refresh_token=first%2Frefresh%2Btoken; refresh_token=first/refresh+token","incidentId":"42"}`
 	m.secrets = append(m.secrets, "s3cret%2B%2F%25%26%3D", "first%2Frefresh%2Btoken")
-	m.fault(standin.Fault{Kind: standin.Answer, Status: 400, Body: echo})
+	m.fault(standin.Fault{Kind: standin.Respond, Status: 400, Body: echo})
 	m.fails(asToken(app), "RequestRejected", "client_secret=***; client_secret=***; refresh_token=***; refresh_token=***", "Incident id: 42.")
 }
 
@@ -184,14 +184,14 @@ func (m *machine) proxy(serve func(net.Conn)) {
 	m.secrets = append(m.secrets, "proxy-password")
 }
 
-func answers(text string) func(net.Conn) {
+func sends(text string) func(net.Conn) {
 	return func(conn net.Conn) { _, _ = io.WriteString(conn, text) }
 }
 
 func speaksNoTLS(conn net.Conn) {
-	answers("HTTP/1.1 200 OK\r\n\r\n")(conn)
+	sends("HTTP/1.1 200 OK\r\n\r\n")(conn)
 	_, _ = conn.Read(make([]byte, 1))
-	answers("HTTP/1.1 400 Bad Request\r\n\r\n")(conn)
+	sends("HTTP/1.1 400 Bad Request\r\n\r\n")(conn)
 }
 
 func hangs(conn net.Conn) { _, _ = io.Copy(io.Discard, conn) }
@@ -203,12 +203,12 @@ func TestConnectionsThatFail(t *testing.T) {
 		prepare func(m *machine)
 		words   []string
 	}{
-		"the proxy wants a password": {func(m *machine) { m.proxy(answers("HTTP/1.1 407 Who?\r\nContent-Length: 0\r\n\r\n")) },
+		"the proxy wants a password": {func(m *machine) { m.proxy(sends("HTTP/1.1 407 Who?\r\nContent-Length: 0\r\n\r\n")) },
 			[]string{"the proxy 127.0.0.1:", "status 407", "http://user:password@host:port"}},
-		"the proxy forbids it": {func(m *machine) { m.proxy(answers("HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n")) },
+		"the proxy forbids it": {func(m *machine) { m.proxy(sends("HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n")) },
 			[]string{"the proxy 127.0.0.1:", "status 403", "NO_PROXY"}},
-		"the proxy is none":       {func(m *machine) { m.proxy(answers("220 mail.example ESMTP\r\n")) }, []string{"through the proxy 127.0.0.1:", "failed"}},
-		"the proxy hangs up":      {func(m *machine) { m.proxy(answers("")) }, []string{"through the proxy 127.0.0.1:", "failed"}},
+		"the proxy is none":       {func(m *machine) { m.proxy(sends("220 mail.example ESMTP\r\n")) }, []string{"through the proxy 127.0.0.1:", "failed"}},
+		"the proxy hangs up":      {func(m *machine) { m.proxy(sends("")) }, []string{"through the proxy 127.0.0.1:", "failed"}},
 		"nobody speaks TLS":       {func(m *machine) { m.proxy(speaksNoTLS) }, []string{"no TLS connection"}},
 		"the proxy is gone":       {func(m *machine) { m.env = append(m.env, "HTTPS_PROXY=http://127.0.0.1:1") }, []string{"the proxy 127.0.0.1:1 can't be reached", "HTTPS_PROXY"}},
 		"the proxy has no name":   {func(m *machine) { m.env = append(m.env, "HTTPS_PROXY=http://proxy.invalid:3128") }, []string{"the proxy proxy.invalid:3128 can't be reached"}},
@@ -251,7 +251,7 @@ func TestTimeLimits(t *testing.T) {
 	begin(hang, asToken, limit{nil, "RequestTimedOut", "within 30 seconds", 1})
 	begin(func(m *machine) { m.proxy(hangs) }, asToken, limit{nil, "ConnectionFailed", "within 10 seconds", 0})
 	begin(func(m *machine) {
-		m.proxy(func(conn net.Conn) { answers("HTTP/1.1 200 OK\r\n\r\n")(conn); hangs(conn) })
+		m.proxy(func(conn net.Conn) { sends("HTTP/1.1 200 OK\r\n\r\n")(conn); hangs(conn) })
 	}, asClient, limit{nil, "ConnectionFailed", "within 10 seconds", 0})
 	for _, l := range limits {
 		o := l.wait().hasFailed(t, l.id, l.words)
@@ -272,7 +272,7 @@ func TestRootsBesideTheNamedFile(t *testing.T) {
 // JSON is JSON, whatever a proxy makes of its type.
 func TestTokenUnderTheWrongType(t *testing.T) {
 	m := newMachine(t)
-	m.fault(standin.Fault{Kind: standin.Answer, Status: 200, ContentType: "text/plain", Body: `{"access_token":"a-token","expires_in":"60"}`})
+	m.fault(standin.Fault{Kind: standin.Respond, Status: 200, ContentType: "text/plain", Body: `{"access_token":"a-token","expires_in":"60"}`})
 	if o := m.connect(asClient(m.app(standin.App{}))); o.Authentication.Access != "a-token" {
 		t.Errorf("%+v", o.Authentication)
 	}

@@ -94,7 +94,7 @@ func TestInterruptedWhileConnecting(t *testing.T) {
 			t.Run(place+", "+name, func(t *testing.T) {
 				m := newMachine(t)
 				reached := make(chan struct{}, 100)
-				m.proxy(func(conn net.Conn) { answers(greeting)(conn); reached <- struct{}{}; hangs(conn) })
+				m.proxy(func(conn net.Conn) { sends(greeting)(conn); reached <- struct{}{}; hangs(conn) })
 				app := m.app(standin.App{RefreshToken: "first-refresh-token"})
 				c := m.start(request{Parameters: asToken(app), Caller: &caller{Streams: allStreams}})
 				until(t, "a connection", func() bool { return len(reached) > 0 })
@@ -107,7 +107,7 @@ func TestInterruptedWhileConnecting(t *testing.T) {
 func TestInterruptedBetweenTries(t *testing.T) {
 	t.Parallel()
 	m := newMachine(t)
-	m.fault(standin.Fault{Kind: standin.Answer, Status: 503, RetryAfter: "20"})
+	m.fault(standin.Fault{Kind: standin.Respond, Status: 503, RetryAfter: "20"})
 	c := m.startUntilAsked(asToken(m.app(standin.App{RefreshToken: "first-refresh-token"})))
 	c.await("verbose", "Trying again in 20s")
 	c.endsAtOnce(endings["SIGINT"])

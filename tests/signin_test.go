@@ -107,10 +107,10 @@ func TestParametersOfNewerAndOlderScripts(t *testing.T) {
 	m.fails(of(app, parameters{"UseTokenAuth": true}), "RefreshTokenMissing", "-UseWebAuth")
 }
 
-func TestAnswerWithoutExpiry(t *testing.T) {
+func TestTokenWithoutExpiry(t *testing.T) {
 	m := newMachine(t)
 	app := m.app(standin.App{})
-	m.fault(standin.Fault{Kind: standin.Answer, Status: 200, Body: `{"access_token":"opaque-access-token","token_type":"bearer"}`})
+	m.fault(standin.Fault{Kind: standin.Respond, Status: 200, Body: `{"access_token":"opaque-access-token","token_type":"bearer"}`})
 	m.secrets = append(m.secrets, "opaque-access-token")
 	o := m.connect(of(app, parameters{"UseClientAuth": true}))
 	if left := time.Until(o.Authentication.Expires); o.Authentication.Type != "Bearer" || left < 8*time.Minute || left > 10*time.Minute {

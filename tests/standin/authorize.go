@@ -36,21 +36,21 @@ var pagesText string
 
 var pages = template.Must(template.New("").Parse(pagesText))
 
-func page(name string, status int, fields any) answer {
+func page(name string, status int, fields any) response {
 	var body bytes.Buffer
 	if err := pages.ExecuteTemplate(&body, name, fields); err != nil {
 		return failed(http.StatusInternalServerError, "FAILURE", "")
 	}
-	return answer{status: status, contentType: "text/html;charset=UTF-8", body: body.Bytes()}
+	return response{status: status, contentType: "text/html;charset=UTF-8", body: body.Bytes()}
 }
 
 // errorPage is what a request gets that must not be redirected (RFC 6749, section 4.1.2.1).
-func errorPage(status int, message string) answer {
+func errorPage(status int, message string) response {
 	return page("error", status, message)
 }
 
 // authorize serves /ws/oauth/authorize (RFC 6749, section 4.1.1).
-func (s *Service) authorize(r *http.Request, instance string) answer {
+func (s *Service) authorize(r *http.Request, instance string) response {
 	query := r.URL.Query()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -102,7 +102,7 @@ func (p *pending) check(query url.Values) string {
 }
 
 // consent serves the form of the sign-in and consent page.
-func (s *Service) consent(r *http.Request, instance string) answer {
+func (s *Service) consent(r *http.Request, instance string) response {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	id := r.PostForm.Get("request")
@@ -118,7 +118,7 @@ func (s *Service) consent(r *http.Request, instance string) answer {
 }
 
 // allow issues a code and redirects with it. Called with s.mu held, as is sendBack.
-func (s *Service) allow(p *pending) answer {
+func (s *Service) allow(p *pending) response {
 	text := randomText(32)
 	s.state.codes[text] = &code{
 		authorization: &authorization{app: p.app, scopes: p.scopes},
@@ -129,7 +129,7 @@ func (s *Service) allow(p *pending) answer {
 }
 
 // sendBack redirects to the application, adding state and iss (RFC 9207) and leaving the redirect URI itself as it was registered.
-func (s *Service) sendBack(p *pending, fields url.Values) answer {
+func (s *Service) sendBack(p *pending, fields url.Values) response {
 	if p.state != "" {
 		fields.Set("state", p.state)
 	}
@@ -138,7 +138,7 @@ func (s *Service) sendBack(p *pending, fields url.Values) answer {
 	if strings.Contains(p.redirectURI, "?") {
 		separator = "&"
 	}
-	return answer{
+	return response{
 		status: http.StatusFound, contentType: "text/html;charset=UTF-8",
 		location: p.redirectURI + separator + fields.Encode(),
 	}

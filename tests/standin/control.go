@@ -7,8 +7,8 @@ import (
 
 // Control is the stand-in's control API: JSON over plain HTTP, for callers in other processes. Unknown fields are refused.
 //
-//	POST /apps            an App, {} for a usual one; answers it with its defaults
-//	POST /faults          a Fault; answers {}
+//	POST /apps            an App, {} for a usual one; returns it with its defaults
+//	POST /faults          a Fault; returns {}
 //	GET  /requests        the log, [Request …]
 //	GET  /secrets         ["…"], every secret ever registered or issued
 //	GET  /violations      ["…"], what clients must never do

@@ -16,17 +16,17 @@ type Kind string
 const (
 	// Late sends the true response, which Hold makes late.
 	Late Kind = "late"
-	// Answer answers with Status, RetryAfter, ContentType, Location and Body.
-	Answer Kind = "answer"
+	// Respond responds with Status, RetryAfter, ContentType, Location and Body.
+	Respond Kind = "respond"
 	// Drop resets the connection.
 	Drop Kind = "drop"
-	// LongDescription answers 400 with an error_description of 10,000 characters, control characters among them.
+	// LongDescription responds with 400 with an error_description of 10,000 characters, control characters among them.
 	LongDescription Kind = "longDescription"
-	// RefuseConnect makes the proxy answer 502 to a CONNECT: the connection is never made.
+	// RefuseConnect makes the proxy respond with 502 to a CONNECT: the connection is never made.
 	RefuseConnect Kind = "refuseConnect"
 )
 
-var kinds = []Kind{Late, Answer, Drop, LongDescription, RefuseConnect}
+var kinds = []Kind{Late, Respond, Drop, LongDescription, RefuseConnect}
 
 // Fault is a failure to be had. Faults are used up in the order in which they were added.
 type Fault struct {
@@ -91,9 +91,9 @@ func (f *faults) take(connect bool) (Fault, bool) {
 	return taken, true
 }
 
-// strike answers a token request with a fault.
-func (s *Service) strike(fault Fault, r *http.Request, instance string) answer {
-	var processed answer
+// strike responds to a token request with a fault.
+func (s *Service) strike(fault Fault, r *http.Request, instance string) response {
+	var processed response
 	if fault.Process || fault.Kind == Late {
 		processed = s.token(r, instance)
 	}
@@ -109,13 +109,13 @@ func (s *Service) strike(fault Fault, r *http.Request, instance string) answer {
 		return processed
 	case LongDescription:
 		return refusal(http.StatusBadRequest, "invalid_request", "Bad\r\nthing\x1b[31m\x00\u009b2J\u202e"+strings.Repeat(" and more", 1110))
-	case Answer:
-		return answer{
+	case Respond:
+		return response{
 			status: cmp.Or(fault.Status, http.StatusInternalServerError), retryAfter: fault.RetryAfter, location: fault.Location,
 			contentType: cmp.Or(fault.ContentType, "application/json;charset=UTF-8"), body: []byte(fault.Body),
 		}
 	}
-	return answer{drop: true}
+	return response{drop: true}
 }
 
 // Elsewhere is where a redirect of the token endpoint leads that nobody may follow: whoever does is a violation.
@@ -123,7 +123,7 @@ const Elsewhere = "https://fed" + domain + elsewherePath
 
 const elsewherePath = "/elsewhere"
 
-func (s *Service) elsewhere(*http.Request, string) answer {
+func (s *Service) elsewhere(*http.Request, string) response {
 	s.journal.violation("a redirect of the token endpoint was followed to another host")
 	return failed(http.StatusNotFound, "NOT_FOUND", "No such resource")
 }

@@ -9,7 +9,7 @@ import (
 	"unicode/utf8"
 )
 
-func TestFaultsThatAnswer(t *testing.T) {
+func TestFaultsThatRespond(t *testing.T) {
 	f := start(t)
 	app := f.register(App{})
 	for _, c := range []struct {
@@ -17,10 +17,10 @@ func TestFaultsThatAnswer(t *testing.T) {
 		status   int
 		contains string
 	}{
-		{Fault{Kind: Answer, Status: 503, RetryAfter: "1", Body: `{"error":"x"}`}, 503, `{"error":"x"}`},
-		{Fault{Kind: Answer}, 500, ""},
-		{Fault{Kind: Answer, Status: 502, ContentType: "text/html", Body: "<html>"}, 502, "<html>"},
-		{Fault{Kind: Answer, Status: 302, Location: Elsewhere}, 302, ""},
+		{Fault{Kind: Respond, Status: 503, RetryAfter: "1", Body: `{"error":"x"}`}, 503, `{"error":"x"}`},
+		{Fault{Kind: Respond}, 500, ""},
+		{Fault{Kind: Respond, Status: 502, ContentType: "text/html", Body: "<html>"}, 502, "<html>"},
+		{Fault{Kind: Respond, Status: 302, Location: Elsewhere}, 302, ""},
 		{Fault{Kind: LongDescription}, 400, `"error":"invalid_request"`},
 	} {
 		c.fault.Times = 1
@@ -77,7 +77,7 @@ func TestDroppedConnections(t *testing.T) {
 func TestAResponseLostAfterRotation(t *testing.T) {
 	f := start(t)
 	app := f.register(App{RefreshToken: "old"})
-	f.fail(Fault{Kind: Answer, Status: 502, Process: true, Times: 1})
+	f.fail(Fault{Kind: Respond, Status: 502, Process: true, Times: 1})
 	f.expect(f.token(app, RefreshToken, "refresh_token", "old"), 502, "")
 	if f.IsValidRefresh("old") || f.CurrentRefreshToken(app.ClientID) == "" {
 		t.Error("the token was not rotated")
@@ -111,26 +111,26 @@ func TestHeldResponse(t *testing.T) {
 func TestHeldResponseEndsWithTheClientOrTheService(t *testing.T) {
 	f := start(t)
 	app := f.register(App{})
-	f.fail(Fault{Kind: Answer, Status: 418, Hold: true})
+	f.fail(Fault{Kind: Respond, Status: 418, Hold: true})
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	if _, err := f.client.Do(post(tokenURL(app), form(app, ClientCredentials)).WithContext(ctx)); err == nil {
-		t.Error("a request that was held was answered")
+		t.Error("a request that was held got a response")
 	}
 	for f.Requests()[0].Status != 418 {
 		time.Sleep(time.Millisecond)
 	}
 	time.AfterFunc(50*time.Millisecond, f.Close)
 	if _, err := f.client.Do(post(tokenURL(app), form(app, ClientCredentials))); err == nil {
-		t.Error("a request that was held was answered")
+		t.Error("a request that was held got a response")
 	}
 }
 
 func TestFaultsAreUsedUpInOrder(t *testing.T) {
 	f := start(t)
 	app := f.register(App{})
-	f.fail(Fault{Kind: Answer, Status: 429, Times: 2})
-	f.fail(Fault{Kind: Answer, Status: 503})
+	f.fail(Fault{Kind: Respond, Status: 429, Times: 2})
+	f.fail(Fault{Kind: Respond, Status: 503})
 	for _, status := range []int{429, 429, 503, 503, 503} {
 		f.expect(f.token(app, ClientCredentials), status, "")
 	}

@@ -56,7 +56,7 @@ func (s *Service) connect(w http.ResponseWriter, r *http.Request) {
 	s.open(w)
 }
 
-// open answers the CONNECT and hands its connection to the TLS site.
+// open accepts the CONNECT and hands its connection to the TLS site.
 func (s *Service) open(w http.ResponseWriter) {
 	conn, buffered, err := http.NewResponseController(w).Hijack()
 	if err != nil {

@@ -135,7 +135,7 @@ func (s *Service) Reset() {
 type Counters struct {
 	// Connections is the number of tunnels that the proxy has opened.
 	Connections int
-	// Refreshes is the number of refresh grants processed, answered or not.
+	// Refreshes is the number of refresh grants processed, whether the response arrived or not.
 	Refreshes int
 }
 

@@ -9,24 +9,24 @@ import (
 	"strings"
 )
 
-// answer is what a handler decides; serve logs and writes it.
-type answer struct {
+// response is what a handler decides; serve logs and writes it.
+type response struct {
 	status      int
 	contentType string
 	retryAfter  string
 	location    string
 	body        []byte
-	// drop closes the connection in place of an answer.
+	// drop closes the connection in place of a response.
 	drop bool
 }
 
-func jsonAnswer(status int, fields any) answer {
+func jsonResponse(status int, fields any) response {
 	body, _ := json.Marshal(fields)
-	return answer{status: status, contentType: "application/json;charset=UTF-8", body: body}
+	return response{status: status, contentType: "application/json;charset=UTF-8", body: body}
 }
 
 // refusal is the {error, error_description, error_code} shape; an empty description leaves only error.
-func refusal(status int, code, description string) answer {
+func refusal(status int, code, description string) response {
 	fields := struct {
 		Error       string `json:"error"`
 		Description string `json:"error_description,omitempty"`
@@ -35,19 +35,19 @@ func refusal(status int, code, description string) answer {
 	if description != "" {
 		fields.Code = strings.ToUpper(code)
 	}
-	return jsonAnswer(status, fields)
+	return jsonResponse(status, fields)
 }
 
 // failed is the {resultCode, errorMessage, incidentId} shape; an empty message is left out.
-func failed(status int, resultCode, message string) answer {
-	return jsonAnswer(status, struct {
+func failed(status int, resultCode, message string) response {
+	return jsonResponse(status, struct {
 		ResultCode string `json:"resultCode"`
 		Message    string `json:"errorMessage,omitempty"`
 		IncidentID string `json:"incidentId"`
 	}{resultCode, message, newUUID()})
 }
 
-func (a answer) write(w http.ResponseWriter, r *http.Request) {
+func (a response) write(w http.ResponseWriter, r *http.Request) {
 	if a.drop {
 		drop(r)
 		return
@@ -82,7 +82,7 @@ func drop(r *http.Request) {
 }
 
 // serve logs a request, looks for violations, and writes what handle decides.
-func (s *Service) serve(handle func(r *http.Request, instance string) answer) http.HandlerFunc {
+func (s *Service) serve(handle func(r *http.Request, instance string) response) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		label, _, _ := strings.Cut(r.Host, ".")
 		instance := instances[label]
@@ -90,7 +90,7 @@ func (s *Service) serve(handle func(r *http.Request, instance string) answer) ht
 		formError := r.ParseForm()
 		entry := s.journal.begin(r)
 		s.lookForViolations(r)
-		var a answer
+		var a response
 		switch {
 		case instance == "" || r.TLS == nil || !strings.EqualFold(strings.TrimSuffix(r.Host, ":443"), r.TLS.ServerName):
 			a = failed(http.StatusMisdirectedRequest, "MISDIRECTED", "The host is not the one that the connection was made to")
@@ -122,7 +122,7 @@ func (s *Service) routes() http.Handler {
 	mux.HandleFunc("/ws/oauth/consent", s.serve(s.consent))
 	mux.HandleFunc("/v2/organizations", s.serve(s.organizations))
 	mux.HandleFunc(elsewherePath, s.serve(s.elsewhere))
-	mux.HandleFunc("/", s.serve(func(*http.Request, string) answer {
+	mux.HandleFunc("/", s.serve(func(*http.Request, string) response {
 		return failed(http.StatusNotFound, "NOT_FOUND", "No such resource")
 	}))
 	return mux
