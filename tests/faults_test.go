@@ -1,11 +1,8 @@
 package tests
 
 import (
-	"bufio"
 	"fmt"
-	"io"
 	"net"
-	"net/http"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -158,43 +155,11 @@ func TestWhatNinjaOneSaysIsCleaned(t *testing.T) {
 	m.fails(asToken(app), "RequestRejected", "client_secret=***; client_secret=***; refresh_token=***; refresh_token=***", "Incident id: 42.")
 }
 
-// proxy makes the machine's proxy one that does this with each connection after its CONNECT.
-func (m *machine) proxy(serve func(net.Conn)) {
-	m.t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		m.t.Fatal(err)
-	}
-	m.t.Cleanup(func() { listener.Close() })
-	go func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer conn.Close()
-				if _, err := http.ReadRequest(bufio.NewReader(conn)); err == nil {
-					serve(conn)
-				}
-			}()
-		}
-	}()
-	m.env = append(m.env, "HTTPS_PROXY=http://user:proxy-password@"+listener.Addr().String())
-	m.secrets = append(m.secrets, "proxy-password")
-}
-
-func sends(text string) func(net.Conn) {
-	return func(conn net.Conn) { _, _ = io.WriteString(conn, text) }
-}
-
 func speaksNoTLS(conn net.Conn) {
 	sends("HTTP/1.1 200 OK\r\n\r\n")(conn)
 	_, _ = conn.Read(make([]byte, 1))
 	sends("HTTP/1.1 400 Bad Request\r\n\r\n")(conn)
 }
-
-func hangs(conn net.Conn) { _, _ = io.Copy(io.Discard, conn) }
 
 func TestConnectionsThatFail(t *testing.T) {
 	t.Parallel()

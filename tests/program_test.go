@@ -13,7 +13,6 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
-	"reflect"
 	"slices"
 	"strings"
 	"syscall"
@@ -63,81 +62,6 @@ func TestMain(m *testing.M) {
 	status := m.Run()
 	os.RemoveAll(directory)
 	os.Exit(status)
-}
-
-// soak tells whether the long proofs run in full, as `make soak` has it.
-var soak = os.Getenv("SOAK") != ""
-
-// sample is how often a long proof repeats itself: a few times, or in full.
-func sample(few, all int) int {
-	if soak {
-		return all
-	}
-	return few
-}
-
-// until waits for something to come about. Nothing takes half a minute unless it never comes.
-func until(t testing.TB, what string, come func() bool) {
-	t.Helper()
-	for end := time.Now().Add(30 * time.Second); !come(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("it never came about: %s", what)
-		}
-	}
-}
-
-// equal compares what came with what had to come.
-func equal[T any](t testing.TB, what string, got, want T) {
-	t.Helper()
-	if !reflect.DeepEqual(got, want) {
-		t.Errorf("%s: got\n%+v, want\n%+v", what, got, want)
-	}
-}
-
-// contains fails the test unless a text holds all these words.
-func contains(t testing.TB, what, text string, words ...string) {
-	t.Helper()
-	for _, word := range words {
-		if !strings.Contains(text, word) {
-			t.Errorf("%s does not say %q: %s", what, word, text)
-		}
-	}
-}
-
-// atOnce is a generous bound for what would otherwise take the 30 seconds of a time limit, or longer.
-const atOnce = 10 * time.Second
-
-// exists tells whether a file is there.
-func exists(path string) bool {
-	_, err := os.Stat(path)
-	return err == nil
-}
-
-func write(t testing.TB, path, text string) {
-	t.Helper()
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func read(t testing.TB, path string) string {
-	t.Helper()
-	text, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
-}
-
-// play makes a program of this name that does what a script says (tests/cmd/play), and returns its path.
-func play(t testing.TB, name string, script ...string) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), name)
-	if err := os.Link(player, path); err != nil {
-		t.Fatal(err)
-	}
-	write(t, path+".script", strings.Join(script, "\n"))
-	return path
 }
 
 // machine is a user's machine: its own home, no D-Bus, and a stand-in NinjaOne to talk to.
@@ -500,6 +424,40 @@ func (m *machine) answerTo(input string) *outcome {
 		m.searchForSecrets("the error", text)
 	}
 	return &outcome{answer: a, status: command.ProcessState.ExitCode()}
+}
+
+// ran is what came of one command.
+type ran struct {
+	stdout, stderr string
+	status         int
+}
+
+// runs runs a command that must exit with this status. Its stderr is searched for secrets.
+func (m *machine) runs(status int, arguments ...string) ran {
+	m.t.Helper()
+	command := m.command(arguments...)
+	var stdout, stderr bytes.Buffer
+	command.Stdout, command.Stderr = &stdout, &stderr
+	err := command.Run()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		m.t.Fatal(err)
+	}
+	r := ran{stdout.String(), stderr.String(), command.ProcessState.ExitCode()}
+	m.searchForSecrets("stderr", r.stderr)
+	if r.status != status {
+		m.t.Fatalf("%q: exit status %d, want %d: %s", arguments, r.status, status, r.stderr)
+	}
+	return r
+}
+
+// saysOnly fails the test unless a command printed nothing and said these words on stderr.
+func (r ran) saysOnly(t *testing.T, words ...string) {
+	t.Helper()
+	if r.stdout != "" {
+		t.Errorf("stdout %q", r.stdout)
+	}
+	contains(t, "stderr", r.stderr, words...)
 }
 
 // searchForSecrets fails the test if a text holds a secret that any application or token has or had.

@@ -40,23 +40,6 @@ func TestRaceOfRenewals(t *testing.T) {
 	})
 }
 
-// all reads the session in n processes at once and waits for them; kill is called for each that has started.
-func (b *box) all(n int, kill func(*conversation)) []*outcome {
-	b.t.Helper()
-	conversations := make([]*conversation, n)
-	for i := range conversations {
-		conversations[i] = b.start(request{Parameters: b.example5(nil), Caller: b.who})
-		if kill != nil && i%2 == 0 {
-			kill(conversations[i])
-		}
-	}
-	outcomes := make([]*outcome, n)
-	for i, c := range conversations {
-		outcomes[i] = c.wait()
-	}
-	return outcomes
-}
-
 // TestRaceWithKills kills up to half of the processes at random moments. The next read always goes on, unless the kill
 // fell between the service's rotation and the save: those are counted, and TestKilledWhileSaving measures them.
 func TestRaceWithKills(t *testing.T) {

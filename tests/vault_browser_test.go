@@ -1,29 +1,13 @@
 package tests
 
 import (
-	"fmt"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"ninjaone-auth/pkg/session"
-	"ninjaone-auth/tests/need"
 	"ninjaone-auth/tests/standin"
 )
-
-// useWeb makes play the browser, whose user allows at once, and returns the parameters and the browser's path.
-func (b *box) useWeb(more parameters, before ...string) (p parameters, browser string) {
-	b.t.Helper()
-	port := need.FreePort(b.t)
-	b.app.RedirectURIs, b.app.AutoConsent = []string{fmt.Sprintf("http://localhost:%d/", port)}, true
-	b.app = b.machine.app(b.app)
-	browser = b.browser(append(before, "visit")...)
-	b.who.Interactive = true
-	p = b.example4(more)
-	delete(p, "UseClientAuth")
-	p["UseWebAuth"], p["Port"] = true, port
-	return p, browser
-}
 
 func TestSignInWithABrowserIsStored(t *testing.T) {
 	onBothKinds(t, plainName, func(t *testing.T, b *box) {

@@ -2,9 +2,7 @@ package tests
 
 import (
 	"bufio"
-	"bytes"
 	"encoding/json"
-	"errors"
 	"os"
 	"os/exec"
 	"strings"
@@ -17,40 +15,6 @@ import (
 	"ninjaone-auth/tests/need"
 	"ninjaone-auth/tests/standin"
 )
-
-// ran is what came of one command.
-type ran struct {
-	stdout, stderr string
-	status         int
-}
-
-// runs runs a command that must exit with this status. Its stderr is searched for secrets.
-func (m *machine) runs(status int, arguments ...string) ran {
-	m.t.Helper()
-	command := m.command(arguments...)
-	var stdout, stderr bytes.Buffer
-	command.Stdout, command.Stderr = &stdout, &stderr
-	err := command.Run()
-	var exit *exec.ExitError
-	if err != nil && !errors.As(err, &exit) {
-		m.t.Fatal(err)
-	}
-	r := ran{stdout.String(), stderr.String(), command.ProcessState.ExitCode()}
-	m.searchForSecrets("stderr", r.stderr)
-	if r.status != status {
-		m.t.Fatalf("%q: exit status %d, want %d: %s", arguments, r.status, status, r.stderr)
-	}
-	return r
-}
-
-// saysOnly fails the test unless a command printed nothing and said these words on stderr.
-func (r ran) saysOnly(t *testing.T, words ...string) {
-	t.Helper()
-	if r.stdout != "" {
-		t.Errorf("stdout %q", r.stdout)
-	}
-	contains(t, "stderr", r.stderr, words...)
-}
 
 func TestToken(t *testing.T) {
 	b := keyringBox(t, plainName)

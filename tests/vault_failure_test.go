@@ -11,11 +11,6 @@ import (
 	"ninjaone-auth/tests/standin"
 )
 
-// fullDisk starts a program that cannot write to a file. Only a shell sets limits.
-var fullDisk = []string{"sh", "-c", `ulimit -f 0; exec "$0" "$@"`}
-
-const inMemoryOnly = "$Script:NRAPIAuthenticationInformation only"
-
 func TestSecretManagementFailsAtEachSecret(t *testing.T) {
 	for at, name := range every[:4] {
 		t.Run(name, func(t *testing.T) {

@@ -11,17 +11,6 @@ import (
 	"ninjaone-auth/tests/standin"
 )
 
-// update is what the module's Update-NinjaOneToken calls for a session (module contract).
-func (b *box) update(s session.Session) parameters {
-	p := of(b.app, parameters{"ShowTokens": nil})
-	if s.Connection.AuthMode == session.ModeClientCredentials {
-		p["UseClientAuth"] = true
-		return p
-	}
-	p["UseTokenAuth"], p["RefreshToken"] = true, string(s.Authentication.Refresh)
-	return p
-}
-
 func TestReadValid(t *testing.T) {
 	onBothKinds(t, plainName, func(t *testing.T, b *box) {
 		for life, requests := range map[time.Duration]int{80 * time.Second: 0, 58 * time.Second: 1} {

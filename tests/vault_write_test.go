@@ -12,10 +12,6 @@ import (
 	"ninjaone-auth/tests/standin"
 )
 
-// every is the order in which the seventeen secrets are written (module contract and issue "Vaults").
-var every = strings.Fields("Refresh Access Expires AuthMode URL Instance ClientId ClientSecret AuthScopes RedirectURI " +
-	"AuthListenerPort UseSecretManagement WriteToSecretVault ReadFromSecretVault VaultName ParseDateTimes Type")
-
 func TestExamples4And5(t *testing.T) {
 	for _, name := range []vault.Name{plainName, {Vault: "Tresor \"süß\" 漢字/../$x", Prefix: "Kunde-Ä_"}} {
 		onBothKinds(t, name, func(t *testing.T, b *box) {

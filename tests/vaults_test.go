@@ -2,8 +2,10 @@ package tests
 
 import (
 	"context"
+	"fmt"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -11,6 +13,7 @@ import (
 	"ninjaone-auth/pkg/report"
 	"ninjaone-auth/pkg/session"
 	"ninjaone-auth/pkg/vault"
+	"ninjaone-auth/tests/need"
 	"ninjaone-auth/tests/standin"
 )
 
@@ -94,6 +97,15 @@ func (s *secretManagement) names(prefix string) []string {
 	s.written = nil
 	return names
 }
+
+// every is the order in which the seventeen secrets are written (module contract and issue "Vaults").
+var every = strings.Fields("Refresh Access Expires AuthMode URL Instance ClientId ClientSecret AuthScopes RedirectURI " +
+	"AuthListenerPort UseSecretManagement WriteToSecretVault ReadFromSecretVault VaultName ParseDateTimes Type")
+
+// fullDisk starts a program that cannot write to a file. Only a shell sets limits.
+var fullDisk = []string{"sh", "-c", `ulimit -f 0; exec "$0" "$@"`}
+
+const inMemoryOnly = "$Script:NRAPIAuthenticationInformation only"
 
 const vaultName = "NinjaOneVault"
 
@@ -268,6 +280,48 @@ func (b *box) named(p, more parameters) parameters {
 		}
 	}
 	return p
+}
+
+// update is what the module's Update-NinjaOneToken calls for a session (module contract).
+func (b *box) update(s session.Session) parameters {
+	p := of(b.app, parameters{"ShowTokens": nil})
+	if s.Connection.AuthMode == session.ModeClientCredentials {
+		p["UseClientAuth"] = true
+		return p
+	}
+	p["UseTokenAuth"], p["RefreshToken"] = true, string(s.Authentication.Refresh)
+	return p
+}
+
+// useWeb makes play the browser, whose user allows at once, and returns the parameters and the browser's path.
+func (b *box) useWeb(more parameters, before ...string) (p parameters, browser string) {
+	b.t.Helper()
+	port := need.FreePort(b.t)
+	b.app.RedirectURIs, b.app.AutoConsent = []string{fmt.Sprintf("http://localhost:%d/", port)}, true
+	b.app = b.machine.app(b.app)
+	browser = b.browser(append(before, "visit")...)
+	b.who.Interactive = true
+	p = b.example4(more)
+	delete(p, "UseClientAuth")
+	p["UseWebAuth"], p["Port"] = true, port
+	return p, browser
+}
+
+// all reads the session in n processes at once and waits for them; kill is called for each that has started.
+func (b *box) all(n int, kill func(*conversation)) []*outcome {
+	b.t.Helper()
+	conversations := make([]*conversation, n)
+	for i := range conversations {
+		conversations[i] = b.start(request{Parameters: b.example5(nil), Caller: b.who})
+		if kill != nil && i%2 == 0 {
+			kill(conversations[i])
+		}
+	}
+	outcomes := make([]*outcome, n)
+	for i, c := range conversations {
+		outcomes[i] = c.wait()
+	}
+	return outcomes
 }
 
 // holdsLast fails the test unless the vault holds the tokens of an outcome, and the service's newest refresh token.
