@@ -102,6 +102,7 @@ func (s *Service) strike(fault Fault, r *http.Request, instance string) response
 		case <-fault.cleared:
 		case <-r.Context().Done():
 		case <-s.closed:
+			return response{drop: true}
 		}
 	}
 	switch fault.Kind {
