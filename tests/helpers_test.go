@@ -119,4 +119,3 @@ func sends(text string) func(net.Conn) {
 }
 
 func hangs(conn net.Conn) { _, _ = io.Copy(io.Discard, conn) }
-
