@@ -1,4 +1,4 @@
-# ninjaone-auth: make builds, make test runs everything, make demo shows the main job, make bench prints ratios.
+# ninjaone-auth: make builds, make test runs everything, make soak the long proofs, make demo shows the main job, make bench prints ratios.
 
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 GO_BUILD = go build -trimpath -buildvcs=false -ldflags '-s -w -X main.version=$(VERSION)'
@@ -9,7 +9,7 @@ ifneq ($(shell uname -s),Darwin)
 export CGO_ENABLED = 0
 endif
 
-.PHONY: all build standin test lint demo bench fuzz dist clean
+.PHONY: all build standin test soak lint demo bench fuzz dist clean
 
 all: build
 
@@ -22,6 +22,10 @@ standin:
 # Everything: lint, Go, black box, Pester. PWSH=none leaves Pester out; REQUIRE_ALL=1 fails for whatever this machine lacks.
 test: build standin
 	@tests/run
+
+# The long proofs, of which make test runs a sample, in full: kills and races, with their figures.
+soak:
+	SOAK=1 go test -count=1 -v -timeout 30m -run 'Kill|Race' ./tests
 
 lint:
 	@unformatted=$$(gofmt -l cmd pkg tests); [ -z "$$unformatted" ] || { echo "gofmt: $$unformatted"; exit 1; }

@@ -2,7 +2,6 @@ package tests
 
 import (
 	"context"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -23,7 +22,7 @@ func (m *machine) startChromium(t *testing.T) context.Context {
 		chromedp.DisableGPU, chromedp.ProxyServer(m.service.ProxyURL()), chromedp.IgnoreCertErrors,
 		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-background-networking", true),
 		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true),
-		chromedp.WSURLReadTimeout(time.Minute),
+		chromedp.WSURLReadTimeout(time.Minute), chromedp.Env("TMPDIR=" + t.TempDir()),
 	}
 	allocator, stop := chromedp.NewExecAllocator(context.Background(), options...)
 	t.Cleanup(stop)
@@ -45,7 +44,7 @@ func newTab(t *testing.T, browser context.Context) context.Context {
 }
 
 // press signs in on the stand-in's page with one of its buttons. The page goes away with the click, so the click comes
-// after the answer to the browser's driver.
+// after the driver has its result.
 func (s *webSignIn) press(t *testing.T, tab context.Context, button string) {
 	t.Helper()
 	mustDo(t, tab, chromedp.Navigate(s.address), chromedp.WaitVisible(chromedp.CSS(button)))
@@ -91,20 +90,6 @@ func (s *webSignIn) isShown(t *testing.T, tab context.Context, heading string) {
 			t.Errorf("the history holds %q", entry.URL)
 		}
 	}
-}
-
-// exchanging waits until the code is being exchanged.
-func (s *webSignIn) exchanging(t *testing.T) {
-	t.Helper()
-	for range 500 {
-		if slices.ContainsFunc(s.m.service.Requests(), func(r standin.Request) bool {
-			return r.Grant == standin.AuthorizationCode && r.ClientID == s.app.ClientID
-		}) {
-			return
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-	t.Fatal("no code is exchanged")
 }
 
 // headingOf waits for the page to have a heading and returns the one that it has. While the browser is between two pages
@@ -169,9 +154,7 @@ func TestSignInWithChromium(t *testing.T) {
 
 	t.Run("refused exchange", func(t *testing.T) {
 		s, tab := begin(t)
-		if err := all.service.Fail(standin.Fault{Kind: standin.Answer, Times: 1, Status: 400, Body: `{"error":"invalid_grant"}`}); err != nil {
-			t.Fatal(err)
-		}
+		s.m.fault(standin.Fault{Kind: standin.Respond, Times: 1, Status: 400, Body: `{"error":"invalid_grant"}`})
 		s.press(t, tab, "#allow")
 		s.wait().hasFailed(t, "InvalidGrant")
 		s.isShown(t, tab, "The sign-in failed")
@@ -190,13 +173,13 @@ func TestSignInWithChromium(t *testing.T) {
 		s, tab := begin(t)
 		other := newTab(t, browser)
 		callback := s.callbackOf(t, tab)
-		if err := all.service.Fail(standin.Fault{Kind: standin.Slow, Times: 1, Delay: 3 * time.Second}); err != nil {
-			t.Fatal(err)
-		}
+		s.m.hold()
+		before := len(s.m.tokenRequests())
 		s.press(t, tab, "#allow")
-		s.exchanging(t)
+		s.m.awaitRequests(before + 1)
 		mustDo(t, other, chromedp.Navigate((<-callback).Request.URL))
 		s.isShown(t, other, "This address was already used")
+		s.m.release()
 		s.succeeds()
 		s.isShown(t, tab, "You are signed in")
 	})

@@ -4,7 +4,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -63,11 +62,4 @@ func text(t *testing.T, path string) string {
 		t.Fatal(err)
 	}
 	return string(content)
-}
-
-func equal[T any](t testing.TB, what string, got, want T) {
-	t.Helper()
-	if !reflect.DeepEqual(got, want) {
-		t.Errorf("%s: got\n%+v, want\n%+v", what, got, want)
-	}
 }

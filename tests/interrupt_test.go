@@ -1,9 +1,8 @@
 package tests
 
 import (
-	"bytes"
 	"encoding/json"
-	"maps"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -13,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"ninjaone-auth/tests/need"
 	"ninjaone-auth/tests/standin"
 )
 
@@ -25,31 +25,19 @@ var endings = map[string]func(c *conversation){
 }
 
 // startUntilAsked starts a connect and returns when NinjaOne has its request.
-func (m *machine) startUntilAsked(r request) *conversation {
+func (m *machine) startUntilAsked(p parameters) *conversation {
 	m.t.Helper()
-	c := m.start(r)
-	m.awaitTokenRequest()
+	c := m.start(request{Parameters: p, Caller: &caller{Streams: allStreams}})
+	m.awaitRequests(1)
 	return c
-}
-
-func (m *machine) awaitTokenRequest() {
-	m.t.Helper()
-	for range 1000 {
-		if len(m.tokenRequests()) > 0 {
-			return
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-	m.t.Fatal("there was no token request")
 }
 
 func (c *conversation) endsAtOnce(end func(*conversation)) *outcome {
 	c.m.t.Helper()
 	ended := time.Now()
 	end(c)
-	o := c.wait()
-	o.hasFailed(c.m.t, "Interrupted")
-	if took := time.Since(ended); took > time.Second || o.Category != "OperationStopped" {
+	o := c.wait().hasFailed(c.m.t, "Interrupted")
+	if took := time.Since(ended); took > atOnce || o.Category != "OperationStopped" {
 		c.m.t.Errorf("category %s after %s", o.Category, took)
 	}
 	return o
@@ -60,71 +48,56 @@ func TestInterruptedClientCredentials(t *testing.T) {
 	for name, end := range endings {
 		t.Run(name, func(t *testing.T) {
 			m := newMachine(t)
-			app := m.app(standin.App{})
-			m.fault(standin.Fault{Kind: standin.Hang})
-			m.startUntilAsked(request{Parameters: asClient(app), Caller: &caller{Streams: allStreams}}).endsAtOnce(end)
-			if seen := len(m.tokenRequests()); seen != 1 {
-				t.Errorf("%d requests", seen)
-			}
+			m.hold()
+			m.startUntilAsked(asClient(m.app(standin.App{}))).endsAtOnce(end)
+			m.requested(1)
 		})
 	}
 }
 
-// A refresh that NinjaOne has may have rotated the token: its answer is waited for and delivered.
+// A refresh that NinjaOne has may have rotated the token: its response is waited for and the session delivered.
 func TestInterruptedRefresh(t *testing.T) {
 	t.Parallel()
 	for name, end := range endings {
 		t.Run(name, func(t *testing.T) {
 			m := newMachine(t)
-			app := m.app(standin.App{RefreshToken: "first-refresh-token"})
-			m.fault(standin.Fault{Kind: standin.Slow, Delay: 700 * time.Millisecond})
-			c := m.startUntilAsked(request{Parameters: asToken(app), Caller: &caller{Streams: allStreams}})
+			m.hold()
+			c := m.startUntilAsked(asToken(m.app(standin.App{RefreshToken: "first-refresh-token"})))
 			end(c)
-			o := c.wait()
-			if o.Type != "session" || o.status != 0 || !m.service.IsValidRefresh(string(o.Authentication.Refresh)) {
-				t.Errorf("exit status %d, %s: %s", o.status, o.ID, o.Message)
+			time.Sleep(100 * time.Millisecond) // one that would give up has time to
+			m.release()
+			if o := c.wait().succeeded(t); !m.service.IsValidRefresh(string(o.Authentication.Refresh)) {
+				t.Error("the refresh token is not the new one")
 			}
 		})
 	}
 }
 
-// What NinjaOne answers to such a refresh is told as it is: nobody may believe that nothing was changed.
+// How NinjaOne fails such a refresh is told as it is: nobody may believe that nothing was changed.
 func TestInterruptedRefreshThatFails(t *testing.T) {
 	t.Parallel()
 	m := newMachine(t)
-	app := m.app(standin.App{RefreshToken: "first-refresh-token"})
-	m.fault(standin.Fault{Kind: standin.Drop, Process: true, Delay: 300 * time.Millisecond})
-	c := m.startUntilAsked(request{Parameters: asToken(app), Caller: &caller{Streams: allStreams}})
+	m.fault(standin.Fault{Kind: standin.Drop, Process: true, Hold: true})
+	c := m.startUntilAsked(asToken(m.app(standin.App{RefreshToken: "first-refresh-token"})))
 	endings["SIGTERM"](c)
-	c.wait().hasFailed(t, "ConnectionFailed", "lost before the answer")
-	if seen := len(m.tokenRequests()); seen != 1 {
-		t.Errorf("%d requests", seen)
-	}
+	time.Sleep(100 * time.Millisecond) // one that would give up has time to
+	m.release()
+	c.wait().hasFailed(t, "ConnectionFailed", "lost before the response")
+	m.requested(1)
 }
 
 // Nothing was sent yet while a proxy or a TLS handshake hangs.
 func TestInterruptedWhileConnecting(t *testing.T) {
 	t.Parallel()
-	for place, serve := range map[string]func(chan struct{}) func(net.Conn){
-		"the proxy": func(reached chan struct{}) func(net.Conn) {
-			return func(conn net.Conn) { close(reached); hangs(conn) }
-		},
-		"the TLS handshake": func(reached chan struct{}) func(net.Conn) {
-			return func(conn net.Conn) { answers("HTTP/1.1 200 OK\r\n\r\n")(conn); close(reached); hangs(conn) }
-		},
-	} {
+	for place, greeting := range map[string]string{"the proxy": "", "the TLS handshake": "HTTP/1.1 200 OK\r\n\r\n"} {
 		for name, end := range endings {
 			t.Run(place+", "+name, func(t *testing.T) {
 				m := newMachine(t)
-				reached := make(chan struct{})
-				m.proxy(serve(reached))
+				reached := make(chan struct{}, 100)
+				m.proxy(func(conn net.Conn) { sends(greeting)(conn); reached <- struct{}{}; hangs(conn) })
 				app := m.app(standin.App{RefreshToken: "first-refresh-token"})
 				c := m.start(request{Parameters: asToken(app), Caller: &caller{Streams: allStreams}})
-				select {
-				case <-reached:
-				case <-time.After(5 * time.Second):
-					t.Fatal("nobody connected")
-				}
+				until(t, "a connection", func() bool { return len(reached) > 0 })
 				c.endsAtOnce(end)
 			})
 		}
@@ -134,17 +107,16 @@ func TestInterruptedWhileConnecting(t *testing.T) {
 func TestInterruptedBetweenTries(t *testing.T) {
 	t.Parallel()
 	m := newMachine(t)
-	app := m.app(standin.App{RefreshToken: "first-refresh-token"})
-	m.fault(standin.Fault{Kind: standin.Answer, Status: 503, RetryAfter: "20"})
-	c := m.startUntilAsked(request{Parameters: asToken(app), Caller: &caller{Streams: allStreams}})
-	time.Sleep(200 * time.Millisecond)
+	m.fault(standin.Fault{Kind: standin.Respond, Status: 503, RetryAfter: "20"})
+	c := m.startUntilAsked(asToken(m.app(standin.App{RefreshToken: "first-refresh-token"})))
+	c.await("verbose", "Trying again in 20s")
 	c.endsAtOnce(endings["SIGINT"])
 }
 
-func TestInterruptedBeforeTheRequest(t *testing.T) {
+// In the middle of its request, a caller may take its time.
+func TestInterruptedDuringTheRequest(t *testing.T) {
 	t.Parallel()
-	m := newMachine(t)
-	command := m.command("connect")
+	command := newMachine(t).command("connect")
 	stdin, err := command.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -155,46 +127,73 @@ func TestInterruptedBeforeTheRequest(t *testing.T) {
 	if err := command.Start(); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(500 * time.Millisecond)
+	// More than a pipe holds: the program has begun to read.
+	if _, err := io.WriteString(stdin, `{"parameters":`+strings.Repeat(" ", 200<<10)); err != nil {
+		t.Fatal(err)
+	}
 	_ = command.Process.Signal(os.Interrupt)
-	started := time.Now()
 	_ = command.Wait()
-	if command.ProcessState.ExitCode() != 1 || !strings.Contains(output.String(), `"Interrupted"`) || time.Since(started) > time.Second {
-		t.Errorf("exit status %d after %s: %s", command.ProcessState.ExitCode(), time.Since(started), output)
+	if command.ProcessState.ExitCode() != 1 || !strings.Contains(output.String(), `"Interrupted"`) {
+		t.Errorf("exit status %d: %s", command.ProcessState.ExitCode(), output)
 	}
 }
 
-// A caller that stops reading while a refresh is under way loses the answer, but its vault has the new token.
-func TestClosedStdoutDuringRefresh(t *testing.T) {
+// What nohup starts outlives a hang-up. The tests' launcher undoes that.
+func TestNohup(t *testing.T) {
 	t.Parallel()
-	m := newMachine(t)
-	m.env = append(m.env, "NINJAONE_AUTH_VAULT_BACKEND=file", "NINJAONE_AUTH_VAULT_PASSPHRASE=a passphrase")
-	app := m.app(standin.App{RefreshToken: "first-refresh-token"})
-	call := asToken(app)
-	maps.Copy(call, parameters{"UseSecretManagement": true, "WriteToSecretVault": true, "VaultName": "Test"})
-	input, err := json.Marshal(request{Parameters: call})
-	if err != nil {
-		t.Fatal(err)
+	nohup := need.Command(t, "nohup", "apt-get install coreutils")
+	for _, test := range []struct {
+		through []string
+		ends    bool
+	}{{[]string{nohup}, false}, {[]string{nohup, player}, true}} {
+		m := newMachine(t)
+		m.through = test.through
+		m.hold()
+		c := m.startUntilAsked(asClient(m.app(standin.App{})))
+		if test.ends {
+			c.endsAtOnce(endings["SIGHUP"])
+			continue
+		}
+		endings["SIGHUP"](c)
+		time.Sleep(100 * time.Millisecond) // one that would end has time to
+		m.release()
+		c.wait().succeeded(t)
 	}
-	m.fault(standin.Fault{Kind: standin.Slow, Delay: 500 * time.Millisecond})
-	command := m.command("connect")
-	command.Stdin = bytes.NewReader(input)
-	stdout, err := command.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := command.Start(); err != nil {
-		t.Fatal(err)
-	}
-	m.awaitTokenRequest()
-	stdout.Close()
-	_ = command.Wait()
-	if status := command.ProcessState.ExitCode(); status != 1 {
-		t.Errorf("exit status %d", status)
-	}
-	o := m.connect(parameters{"UseSecretManagement": true, "ReadFromSecretVault": true, "VaultName": "Test"})
-	if !m.service.IsValidRefresh(string(o.Authentication.Refresh)) || m.service.Counters().Refreshes != 1 {
-		t.Error("the new refresh token is lost")
+}
+
+// A caller that closes its ends while a refresh is under way, as a pwsh that is killed does, loses the answer, but the vault
+// gets the new token.
+func TestVanishedCaller(t *testing.T) {
+	for name, both := range map[string]bool{"stdout": false, "stdin and stdout": true} {
+		t.Run(name, func(t *testing.T) {
+			b := keyringBox(t, plainName)
+			b.expired()
+			b.hold()
+			command := b.command("connect")
+			stdin, err := command.StdinPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			stdout, err := command.StdoutPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := command.Start(); err != nil {
+				t.Fatal(err)
+			}
+			if err := json.NewEncoder(stdin).Encode(request{Parameters: b.example5(nil), Caller: b.who}); err != nil {
+				t.Fatal(err)
+			}
+			b.awaitRequests(1)
+			stdout.Close()
+			if both {
+				stdin.Close()
+			}
+			b.release()
+			_ = command.Wait()
+			equal(t, "exit status", command.ProcessState.ExitCode(), 1)
+			b.holdsNewest()
+		})
 	}
 }
 
@@ -203,11 +202,8 @@ func TestNoDBus(t *testing.T) {
 	t.Parallel()
 	m := newMachine(t)
 	app := m.app(standin.App{})
-	folder := t.TempDir()
-	mark, socket := filepath.Join(folder, "launched"), filepath.Join(folder, "bus")
-	if err := os.WriteFile(filepath.Join(folder, "dbus-launch"), []byte("#!/bin/sh\n: >'"+mark+"'\n"), 0o700); err != nil {
-		t.Fatal(err)
-	}
+	launcher := need.Play(t, "dbus-launch")
+	socket := filepath.Join(t.TempDir(), "bus")
 	bus, err := net.Listen("unix", socket)
 	if err != nil {
 		t.Fatal(err)
@@ -225,13 +221,13 @@ func TestNoDBus(t *testing.T) {
 		}
 	}()
 	plain := slices.Clone(m.env)
-	path := "PATH=" + folder + ":" + os.Getenv("PATH")
+	path := "PATH=" + filepath.Dir(launcher) + ":" + os.Getenv("PATH")
 	m.env = append(plain, path, "DISPLAY=:99")
 	m.connect(asClient(app))
 	m.env = append(plain, path, "DBUS_SESSION_BUS_ADDRESS=unix:path="+socket)
 	m.connect(asClient(app))
-	if _, err := os.Stat(mark); err == nil || len(connections) > 0 {
-		t.Errorf("dbus-launch: %v, connections to the bus: %d", err, len(connections))
+	if exists(launcher+".pid") || len(connections) > 0 {
+		t.Errorf("dbus-launch was started: %v, connections to the bus: %d", exists(launcher+".pid"), len(connections))
 	}
 	// The check works: a read from the Secret Service does use the bus.
 	m.fails(parameters{"UseSecretManagement": true, "ReadFromSecretVault": true, "VaultName": "Test"}, "VaultUnavailable")

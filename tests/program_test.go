@@ -11,9 +11,11 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -23,8 +25,8 @@ import (
 	"ninjaone-auth/tests/standin"
 )
 
-// binary is the program under test, built once.
-var binary string
+// binary is the program under test and player the fake program, both built once.
+var binary, player string
 
 // TestMain builds the program, and makes the test binary its own keyring child (package vault).
 func TestMain(m *testing.M) {
@@ -34,18 +36,27 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
+	// Whoever runs the tests detached from a terminal has them ignore signals, which every program would inherit that they
+	// start. What is caught, though to no end, has its default action there.
+	for _, ignored := range []os.Signal{os.Interrupt, syscall.SIGHUP} {
+		if signal.Ignored(ignored) {
+			signal.Notify(make(chan os.Signal, 1), ignored)
+		}
+	}
 	directory, err := os.MkdirTemp("", "ninjaone-auth-tests-")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	binary = filepath.Join(directory, "ninjaone-auth")
-	build := exec.Command("go", "build", "-o", binary, "ninjaone-auth/cmd/ninjaone-auth")
+	binary, player = filepath.Join(directory, "ninjaone-auth"), filepath.Join(directory, "play")
+	build := exec.Command("go", "build", "-o", directory, "ninjaone-auth/cmd/ninjaone-auth", "ninjaone-auth/tests/cmd/play")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if output, err := build.CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "%v\n%s", err, output)
+		os.RemoveAll(directory)
 		os.Exit(1)
 	}
+	os.Setenv("PLAY_PATH", player) // for need.Play
 	// These tests wait more than they compute.
 	flag.Parse()
 	_ = flag.Set("test.parallel", "6")
@@ -100,9 +111,61 @@ func (m *machine) environment() []string {
 	}, m.service.Env(), m.env)
 }
 
-// command is the program with these arguments, ready to be started; it is killed after a minute.
+// fault makes NinjaOne fail.
+func (m *machine) fault(fault standin.Fault) {
+	m.t.Helper()
+	if err := m.service.Fail(fault); err != nil {
+		m.t.Fatal(err)
+	}
+}
+
+// hold makes NinjaOne process the next token request but keep its response back, until release.
+func (m *machine) hold() {
+	m.t.Helper()
+	m.fault(standin.Fault{Kind: standin.Late, Hold: true, Times: 1})
+}
+
+func (m *machine) release() { m.service.ClearFaults() }
+
+// tokenRequests are the token requests that NinjaOne has seen.
+func (m *machine) tokenRequests() []standin.Request {
+	return slices.DeleteFunc(m.service.Requests(), func(r standin.Request) bool { return r.Path != "/ws/oauth/token" })
+}
+
+// awaitRequests waits until NinjaOne has had so many token requests.
+func (m *machine) awaitRequests(n int) {
+	m.t.Helper()
+	until(m.t, fmt.Sprintf("token request number %d", n), func() bool { return len(m.tokenRequests()) >= n })
+}
+
+// requested fails the test unless NinjaOne has had exactly this number of token requests.
+func (m *machine) requested(n int) {
+	m.t.Helper()
+	equal(m.t, "number of token requests", len(m.tokenRequests()), n)
+}
+
+// asked fails the test unless NinjaOne has had exactly these token requests.
+func (m *machine) asked(grants ...string) {
+	m.t.Helper()
+	var got []string
+	for _, r := range m.tokenRequests() {
+		got = append(got, r.Grant)
+	}
+	equal(m.t, "token requests", got, grants)
+}
+
+// hasFreshTokens checks what every new session has: a valid access token for an hour.
+func (m *machine) hasFreshTokens(o *outcome) {
+	m.t.Helper()
+	left := time.Until(o.Authentication.Expires)
+	if o.Authentication.Type != "Bearer" || left < 58*time.Minute || left > time.Hour || !m.service.IsValidAccess(o.Authentication.Access) {
+		m.t.Errorf("authentication: %+v", o.Authentication)
+	}
+}
+
+// command is the program with these arguments, ready to be started; it is killed after two minutes.
 func (m *machine) command(arguments ...string) *exec.Cmd {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	m.t.Cleanup(cancel)
 	line := slices.Concat(m.through, []string{binary}, arguments)
 	command := exec.CommandContext(ctx, line[0], line[1:]...)
@@ -122,6 +185,13 @@ func of(app standin.App, more parameters) parameters {
 	return all
 }
 
+// asClient and asToken are the two flows that need no browser.
+func asClient(app standin.App) parameters { return of(app, parameters{"UseClientAuth": true}) }
+
+func asToken(app standin.App) parameters {
+	return of(app, parameters{"UseTokenAuth": true, "RefreshToken": app.RefreshToken})
+}
+
 // request is a caller's first line. A caller that shows everything is the usual one here, so that all output is seen.
 type request struct {
 	Version    int              `json:"version,omitempty"`
@@ -134,7 +204,7 @@ type caller struct {
 	Streams     []string `json:"streams,omitempty"`
 	Vaults      bool     `json:"vaults,omitempty"`
 	Interactive bool     `json:"interactive"`
-	// secrets answers getSecrets and setSecrets for a caller with vaults.
+	// secrets replies to getSecrets and setSecrets for a caller with vaults.
 	secrets *secretManagement
 }
 
@@ -179,25 +249,28 @@ func (o *outcome) said(stream string) string {
 	return strings.Join(lines, "\n")
 }
 
+// succeeded fails the test unless a session came.
+func (o *outcome) succeeded(t testing.TB) *outcome {
+	t.Helper()
+	if o.Type != "session" || o.status != 0 {
+		t.Fatalf("exit status %d, %s: %s %s", o.status, o.ID, o.Message, o.Recommendation)
+	}
+	return o
+}
+
 // connect carries out a call that has to succeed.
 func (m *machine) connect(p parameters) *outcome {
 	m.t.Helper()
-	o := m.call(request{Parameters: p, Caller: &caller{Streams: allStreams}})
-	if o.Type != "session" || o.status != 0 {
-		m.t.Fatalf("exit status %d, %s: %s %s", o.status, o.ID, o.Message, o.Recommendation)
-	}
-	return o
+	return m.call(request{Parameters: p, Caller: &caller{Streams: allStreams}}).succeeded(m.t)
 }
 
 // fails carries out a call that has to fail with an id and words in its message or recommendation.
 func (m *machine) fails(p parameters, id string, words ...string) *outcome {
 	m.t.Helper()
-	o := m.call(request{Parameters: p, Caller: &caller{Streams: allStreams}})
-	o.hasFailed(m.t, id, words...)
-	return o
+	return m.call(request{Parameters: p, Caller: &caller{Streams: allStreams}}).hasFailed(m.t, id, words...)
 }
 
-func (o *outcome) hasFailed(t testing.TB, id string, words ...string) {
+func (o *outcome) hasFailed(t testing.TB, id string, words ...string) *outcome {
 	t.Helper()
 	if o.Type != "error" || o.ID != id || o.status != 1 {
 		t.Fatalf("want the error %s and exit status 1, got %q %s and %d: %s", id, o.Type, o.ID, o.status, o.Message)
@@ -205,18 +278,14 @@ func (o *outcome) hasFailed(t testing.TB, id string, words ...string) {
 	if o.Category == "" || o.Message == "" || o.Recommendation == "" || o.Target == "" {
 		t.Errorf("the error %s is incomplete: %+v", id, o.answer)
 	}
-	for _, word := range words {
-		if !strings.Contains(o.Message+" "+o.Recommendation, word) {
-			t.Errorf("the error %s does not say %q: %s %s", id, word, o.Message, o.Recommendation)
-		}
-	}
+	contains(t, "the error "+id, o.Message+" "+o.Recommendation, words...)
+	return o
 }
 
-// call carries out one connect, answering for the caller's vaults, and searches its output for secrets.
+// call carries out one connect, replying for the caller's vaults, and searches its output for secrets.
 func (m *machine) call(r request) *outcome {
 	m.t.Helper()
-	c := m.start(r)
-	return c.wait()
+	return m.start(r).wait()
 }
 
 // conversation is a connect under way.
@@ -226,13 +295,33 @@ type conversation struct {
 	stdin   interface{ Close() error }
 	stderr  bytes.Buffer
 	started time.Time
-	done    chan *outcome
+	// lines are what the program has written so far, for await; it is closed after the last one.
+	lines chan message
+	done  chan *outcome
+}
+
+// hears waits until the program has written a line with these words to a stream, and tells whether it ever did.
+func (c *conversation) hears(stream, words string) bool {
+	for line := range c.lines {
+		if line.Stream == stream && strings.Contains(line.Message, words) {
+			return true
+		}
+	}
+	return false
+}
+
+// await waits until the program has written a line with these words to a stream.
+func (c *conversation) await(stream, words string) {
+	c.m.t.Helper()
+	if !c.hears(stream, words) {
+		c.m.t.Fatalf("the program ended without saying %q", words)
+	}
 }
 
 // start starts a connect and converses with it.
 func (m *machine) start(r request) *conversation {
 	m.t.Helper()
-	c := &conversation{m: m, command: m.command("connect"), started: time.Now(), done: make(chan *outcome, 1)}
+	c := &conversation{m: m, command: m.command("connect"), started: time.Now(), lines: make(chan message, 1000), done: make(chan *outcome, 1)}
 	stdin, err := c.command.StdinPipe()
 	if err != nil {
 		m.t.Fatal(err)
@@ -263,12 +352,13 @@ func (m *machine) start(r request) *conversation {
 			c.take(o, raw, r.Caller, send)
 		}
 		stdin.Close()
+		close(c.lines)
 		c.done <- o
 	}()
 	return c
 }
 
-// take notes one line of the program and answers it.
+// take notes one line of the program and replies to it.
 func (c *conversation) take(o *outcome, raw json.RawMessage, who *caller, send func(any)) {
 	var line message
 	if err := json.Unmarshal(raw, &line); err != nil {
@@ -290,6 +380,7 @@ func (c *conversation) take(o *outcome, raw json.RawMessage, who *caller, send f
 		c.m.searchForSecrets("a "+line.Type+" line", string(raw))
 	}
 	o.messages = append(o.messages, line)
+	c.lines <- line
 }
 
 // wait returns what came of a connect.
@@ -306,6 +397,68 @@ func (c *conversation) wait() *outcome {
 		c.m.t.Errorf("stderr is for a crash: %s", c.stderr.String())
 	}
 	return o
+}
+
+// answerTo is what a shell script gets: it writes its request, closes stdin and takes one line.
+func (m *machine) answerTo(input string) *outcome {
+	m.t.Helper()
+	command := m.command("connect")
+	var stdout, stderr bytes.Buffer
+	command.Stdin, command.Stdout, command.Stderr = strings.NewReader(input), &stdout, &stderr
+	err := command.Run()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) && !strings.Contains(err.Error(), "broken pipe") {
+		m.t.Fatal(err)
+	}
+	text := stdout.String()
+	if stderr.Len() > 0 || strings.Count(text, "\n") != 1 || !strings.HasSuffix(text, "\n") {
+		m.t.Errorf("not one line, but %q, and on stderr %q", text, stderr.String())
+	}
+	if i := strings.IndexFunc(text, func(r rune) bool { return r >= 0x7f }); i >= 0 {
+		m.t.Errorf("not ASCII at %d: %q", i, text)
+	}
+	var a answer
+	if err := json.Unmarshal([]byte(text), &a); err != nil {
+		m.t.Errorf("%v: %q", err, text)
+	}
+	if a.Type == "error" {
+		m.searchForSecrets("the error", text)
+	}
+	return &outcome{answer: a, status: command.ProcessState.ExitCode()}
+}
+
+// ran is what came of one command.
+type ran struct {
+	stdout, stderr string
+	status         int
+}
+
+// runs runs a command that must exit with this status. Its stderr is searched for secrets.
+func (m *machine) runs(status int, arguments ...string) ran {
+	m.t.Helper()
+	command := m.command(arguments...)
+	var stdout, stderr bytes.Buffer
+	command.Stdout, command.Stderr = &stdout, &stderr
+	err := command.Run()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		m.t.Fatal(err)
+	}
+	r := ran{stdout.String(), stderr.String(), command.ProcessState.ExitCode()}
+	m.searchForSecrets("stderr", r.stderr)
+	if r.status != status {
+		m.t.Fatalf("%q: exit status %d, want %d: %s", arguments, r.status, status, r.stderr)
+	}
+	return r
+}
+
+// saysOnly fails the test unless a command printed nothing and said these words on stderr.
+func (r ran) saysOnly(t *testing.T, words ...string) {
+	t.Helper()
+	if r.stdout != "" {
+		t.Errorf("stdout %q", r.stdout)
+	}
+	contains(t, "stderr", r.stderr, words...)
 }
 
 // searchForSecrets fails the test if a text holds a secret that any application or token has or had.

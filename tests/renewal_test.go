@@ -49,13 +49,9 @@ func TestTheModulesRenewals(t *testing.T) {
 			o := m.call(request{Parameters: call, Session: present, Caller: who})
 			want := present.Connection
 			want.AuthMode, want.AuthScopes = test.mode, test.scopes
-			if o.status != 0 || o.Connection != want {
-				t.Errorf("%s %s\n%+v, want\n%+v", o.ID, o.Message, o.Connection, want)
-			}
+			equal(t, "connection", o.succeeded(t).Connection, want)
 			m.hasFreshTokens(o)
-			if sent := m.tokenRequests()[0].Scope; sent != test.sent {
-				t.Errorf("asked for the scopes %q", sent)
-			}
+			equal(t, "scopes asked for", m.tokenRequests()[0].Scope, test.sent)
 			stored := who.secrets.vaults[vaultName]
 			if stored["WorkAccess"] != o.Authentication.Access || stored["WorkRefresh"] != string(o.Authentication.Refresh) {
 				t.Error("the vault that the session came from does not hold the new tokens")
@@ -71,11 +67,10 @@ func TestNewSettingsInARenewal(t *testing.T) {
 	with := asClient(app)
 	with["Scopes"], with["WriteToSecretVault"], with["ParseDateTimes"], with["Instance"] = "control", false, false, "EU"
 	who := callerWithVault()
-	o := m.call(request{Parameters: with, Session: presentSession(app), Caller: who})
-	if c := o.Connection; o.status != 0 || c.AuthScopes != "control" || c.WriteToSecretVault || c.ParseDateTimes ||
-		c.VaultName != vaultName || c.AuthListenerPort != 8123 {
-		t.Errorf("%s: %+v", o.Message, c)
-	}
+	present := presentSession(app)
+	want := present.Connection
+	want.AuthMode, want.AuthScopes, want.WriteToSecretVault, want.ParseDateTimes, want.Instance = "Client Credentials", "control", false, false, "EU"
+	equal(t, "connection", m.call(request{Parameters: with, Session: present, Caller: who}).succeeded(t).Connection, want)
 	if read, written := who.secrets.counted(); written > 0 {
 		t.Errorf("%d secrets read, %d written", read, written)
 	}
@@ -95,13 +90,9 @@ func TestSessionOfAnotherApplication(t *testing.T) {
 	} {
 		present, who := presentSession(app), callerWithVault()
 		change(&present.Connection)
-		o := m.call(request{Parameters: asClient(app), Session: present, Caller: who})
-		if c := o.Connection; o.status != 0 || c.AuthScopes != "monitoring management control" || c.VaultName != "" ||
-			c.UseSecretManagement || c.WriteToSecretVault || c.SecretPrefix != "NinjaOne" || c.AuthListenerPort != 9090 || c.ParseDateTimes {
-			t.Errorf("%s: %+v", o.Message, c)
-		}
-		o = m.call(request{Parameters: of(app, parameters{"UseTokenAuth": true}), Session: present, Caller: who})
-		o.hasFailed(t, "RefreshTokenMissing")
+		o := m.call(request{Parameters: asClient(app), Session: present, Caller: who}).succeeded(t)
+		equal(t, "connection", o.Connection, m.connect(asClient(app)).Connection)
+		m.call(request{Parameters: of(app, parameters{"UseTokenAuth": true}), Session: present, Caller: who}).hasFailed(t, "RefreshTokenMissing")
 	}
 	if !m.service.IsValidRefresh(app.RefreshToken) {
 		t.Error("the refresh token was used")
@@ -146,9 +137,9 @@ func TestSessionsAsCallersWriteThem(t *testing.T) {
 		"null":                        {`null`, "monitoring management control"},
 		"empty":                       {`{}`, "monitoring management control"},
 	} {
-		a, status := m.answerTo(`{"parameters":` + string(call) + `,"session":` + strings.ReplaceAll(test.session, "\n", "") + `}`)
-		if status != 0 || a.Connection.AuthScopes != test.scopes || a.Connection.AuthListenerPort != 9090 || a.Connection.RedirectURI != "http://localhost:9090/" {
-			t.Errorf("%s: exit status %d, %s %s %+v", name, status, a.ID, a.Message, a.Connection)
+		c := m.answerTo(`{"parameters":` + string(call) + `,"session":` + strings.ReplaceAll(test.session, "\n", "") + `}`).succeeded(t).Connection
+		if c.AuthScopes != test.scopes || c.AuthListenerPort != 9090 || c.RedirectURI != "http://localhost:9090/" {
+			t.Errorf("%s: %+v", name, c)
 		}
 	}
 	if !slices.ContainsFunc(m.tokenRequests(), func(r standin.Request) bool { return r.Scope == "control" }) {

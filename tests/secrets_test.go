@@ -3,14 +3,10 @@ package tests
 import (
 	"bytes"
 	"fmt"
-	"maps"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"ninjaone-auth/tests/need"
 	"ninjaone-auth/tests/standin"
@@ -42,72 +38,53 @@ func processTree(pid int) map[string]string {
 	return tree
 }
 
-// watch lets a connect end, and returns the processes that it and its keyring's children were.
-func (c *conversation) watch() (o *outcome, own string, children map[string]string) {
-	c.m.t.Helper()
-	children = map[string]string{}
-	for o == nil {
-		for id, text := range processTree(c.command.Process.Pid) {
-			switch {
-			case id == fmt.Sprint(c.command.Process.Pid):
-				own = text
-			case strings.Contains(text, "\x00keyring\x00"): // before exec it still shows its parent's
-				children[id] = text
-			}
+// inProcessTable returns what the process table says of the program and of its keyring's child while they work for a call.
+func (b *box) inProcessTable(p parameters) (program, child string) {
+	b.t.Helper()
+	if !exists("/proc/self/environ") {
+		need.Missing(b.t, "/proc", "Linux has it")
+	}
+	b.env = append(b.env, "PLANTED=planted")
+	b.hold()
+	c := b.start(request{Parameters: p, Caller: b.who})
+	b.awaitRequests(1)
+	tree := processTree(c.command.Process.Pid)
+	b.release()
+	c.wait().succeeded(b.t)
+	for id, text := range tree {
+		if id == fmt.Sprint(c.command.Process.Pid) {
+			program = text
+		} else {
+			child = text
 		}
-		select {
-		case o = <-c.done:
-		case <-time.After(2 * time.Millisecond):
-		}
 	}
-	c.done <- o
-	if o = c.wait(); o.status != 0 {
-		c.m.t.Fatalf("%s: %s", o.ID, o.Message)
-	}
-	if own == "" || len(children) == 0 {
-		c.m.t.Error("the program and its child were not seen")
-	}
-	return o, own, children
+	equal(b.t, "number of processes", len(tree), 2)
+	contains(b.t, "the program", program, "\x00connect\x00", "PLANTED=planted\x00")
+	contains(b.t, "the keyring's child", child, "\x00keyring\x00file\x00", "PLANTED=planted\x00")
+	return program, child
 }
 
 // Secrets stand neither in the command line nor in the environment of the program and of the keyring's child.
 func TestSecretsAreNotInTheProcessTable(t *testing.T) {
-	t.Parallel()
-	if _, err := os.Stat("/proc/self/environ"); err != nil {
-		need.Missing(t, "/proc", "Linux has it")
-	}
-	m := newMachine(t)
-	passphrase := filepath.Join(m.home, "passphrase")
-	if err := os.WriteFile(passphrase, []byte("a passphrase"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	m.env = append(m.env, "NINJAONE_AUTH_VAULT_BACKEND=file", "NINJAONE_AUTH_VAULT_PASSPHRASE_FILE="+passphrase)
-	app := m.app(standin.App{RefreshToken: "first-refresh-token"})
-	call := asToken(app)
-	maps.Copy(call, parameters{"UseSecretManagement": true, "WriteToSecretVault": true, "VaultName": "Test"})
-	m.fault(standin.Fault{Kind: standin.Slow, Delay: 300 * time.Millisecond})
-	c := m.start(request{Parameters: call, Caller: &caller{Streams: allStreams}})
-	o, own, children := c.watch()
-	m.secrets = append(m.secrets, "a passphrase", string(o.Authentication.Refresh))
-	m.searchForSecrets("the program", own)
-	for _, text := range children {
-		m.searchForSecrets("the keyring's child", text)
-	}
+	b := keyringBox(t, plainName)
+	b.expired()
+	program, child := b.inProcessTable(b.example5(nil))
+	b.searchForSecrets("the program", program)
+	b.searchForSecrets("the keyring's child", child)
 }
 
-// The passphrase in a variable is the user's own choice; even then no child gets it.
+// The passphrase in a variable is the user's own choice; even then neither the keyring's child nor the browser gets it.
 func TestPassphraseVariableIsNotInherited(t *testing.T) {
-	t.Parallel()
-	m := newMachine(t)
-	m.env = append(m.env, "NINJAONE_AUTH_VAULT_BACKEND=file", "NINJAONE_AUTH_VAULT_PASSPHRASE=a passphrase")
-	app := m.app(standin.App{})
-	call := asClient(app)
-	maps.Copy(call, parameters{"UseSecretManagement": true, "WriteToSecretVault": true, "VaultName": "Test"})
-	_, _, children := m.start(request{Parameters: call, Caller: &caller{Streams: allStreams}}).watch()
-	m.secrets = append(m.secrets, "a passphrase")
-	for _, text := range children {
-		m.searchForSecrets("the keyring's child", text)
-	}
+	b := keyringBox(t, plainName)
+	b.secrets = append(b.secrets, "open sesame")
+	b.env = append(b.env, "NINJAONE_AUTH_VAULT_PASSPHRASE_FILE=", "NINJAONE_AUTH_VAULT_PASSPHRASE=open sesame")
+	_, child := b.inProcessTable(b.example4(nil))
+	b.searchForSecrets("the keyring's child", child)
+	p, browser := b.useWeb(nil)
+	b.connects(p, nil)
+	environment := read(t, browser+".environment")
+	contains(t, "the browser's environment", environment, "PLANTED=planted\n")
+	b.searchForSecrets("the browser's environment", environment)
 }
 
 // failures counts what a search reports, in place of failing a test.
@@ -135,23 +112,5 @@ func TestTheSearchForSecretsWorks(t *testing.T) {
 	m.searchForSecrets("an innocent text", "client secret")
 	if found.count != 3 {
 		t.Errorf("%d of 3 planted secrets found", found.count)
-	}
-
-	sleeper := exec.Command(need.Command(t, "sh", "any Linux has it"), "-c", "sleep 5 & wait", "planted-argument")
-	sleeper.Env = []string{"PLANTED=planted-variable", "PATH=" + os.Getenv("PATH")}
-	if err := sleeper.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = sleeper.Process.Kill(); _ = sleeper.Wait() }()
-	var tree map[string]string
-	for range 100 {
-		if tree = processTree(sleeper.Process.Pid); len(tree) == 2 {
-			break
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-	all := strings.Join(slices.Collect(maps.Values(tree)), "\n")
-	if len(tree) != 2 || !strings.Contains(all, "planted-argument") || strings.Count(all, "planted-variable") != 2 {
-		t.Errorf("%d processes: %q", len(tree), all)
 	}
 }

@@ -6,19 +6,19 @@ import (
 	"testing"
 	"time"
 
+	"ninjaone-auth/pkg/session"
 	"ninjaone-auth/tests/standin"
 )
 
 func TestExample1ClientCredentials(t *testing.T) {
 	m := newMachine(t)
 	app := m.app(standin.Demo())
-	o := m.connect(of(app, parameters{"UseClientAuth": true}))
-	if o.ParameterSet != "Client Credentials" || o.Connection.AuthMode != "Client Credentials" ||
-		o.Connection.URL != "https://eu.ninjarmm.com" || o.Connection.AuthScopes != "monitoring management control" ||
-		o.Connection.RedirectURI != "http://localhost:9090/" || o.Connection.AuthListenerPort != 9090 ||
-		o.Connection.SecretPrefix != "NinjaOne" || o.Connection.ClientSecret != app.ClientSecret {
-		t.Errorf("connection: %+v", o.Connection)
-	}
+	o := m.connect(asClient(app))
+	equal(t, "set", o.ParameterSet, "Client Credentials")
+	equal(t, "connection", o.Connection, session.Connection{
+		AuthMode: "Client Credentials", URL: "https://eu.ninjarmm.com", Instance: "eu", ClientID: app.ClientID, ClientSecret: app.ClientSecret,
+		AuthListenerPort: 9090, AuthScopes: "monitoring management control", RedirectURI: "http://localhost:9090/", SecretPrefix: "NinjaOne",
+	})
 	m.hasFreshTokens(o)
 	if o.Authentication.Refresh != "" {
 		t.Errorf("a refresh token without a user: %+v", o.Authentication)
@@ -28,7 +28,7 @@ func TestExample1ClientCredentials(t *testing.T) {
 func TestExample3RefreshToken(t *testing.T) {
 	m := newMachine(t)
 	app := m.app(standin.Demo())
-	o := m.connect(of(app, parameters{"UseTokenAuth": true, "RefreshToken": app.RefreshToken}))
+	o := m.connect(asToken(app))
 	if o.ParameterSet != "Token Authentication" || o.Connection.AuthMode != "Token Authentication" ||
 		o.Connection.AuthScopes != "monitoring management control offline_access" {
 		t.Errorf("connection: %+v", o.Connection)
@@ -37,20 +37,6 @@ func TestExample3RefreshToken(t *testing.T) {
 	if refresh := string(o.Authentication.Refresh); refresh == app.RefreshToken || !m.service.IsValidRefresh(refresh) {
 		t.Error("the rotated refresh token did not come back")
 	}
-}
-
-// hasFreshTokens checks what every new session has: a valid access token for an hour.
-func (m *machine) hasFreshTokens(o *outcome) {
-	m.t.Helper()
-	left := time.Until(o.Authentication.Expires)
-	if o.Authentication.Type != "Bearer" || left < 59*time.Minute || left > time.Hour || !m.service.IsValidAccess(o.Authentication.Access) {
-		m.t.Errorf("authentication: %+v", o.Authentication)
-	}
-}
-
-// tokenRequests are the token requests that NinjaOne has seen.
-func (m *machine) tokenRequests() []standin.Request {
-	return slices.DeleteFunc(m.service.Requests(), func(r standin.Request) bool { return r.Path != "/ws/oauth/token" })
 }
 
 func TestScopes(t *testing.T) {
@@ -77,9 +63,7 @@ func TestScopes(t *testing.T) {
 				test.with["RefreshToken"] = app.RefreshToken
 			}
 			o := m.connect(of(app, test.with))
-			if sent := m.tokenRequests()[0].Scope; sent != test.sent || o.Connection.AuthScopes != test.kept {
-				t.Errorf("sent %q, kept %q", sent, o.Connection.AuthScopes)
-			}
+			equal(t, "sent and kept", []string{m.tokenRequests()[0].Scope, o.Connection.AuthScopes}, []string{test.sent, test.kept})
 		})
 	}
 }
@@ -123,13 +107,13 @@ func TestParametersOfNewerAndOlderScripts(t *testing.T) {
 	m.fails(of(app, parameters{"UseTokenAuth": true}), "RefreshTokenMissing", "-UseWebAuth")
 }
 
-func TestAnswerWithoutExpiry(t *testing.T) {
+func TestTokenWithoutExpiry(t *testing.T) {
 	m := newMachine(t)
 	app := m.app(standin.App{})
-	m.fault(standin.Fault{Kind: standin.Answer, Status: 200, Body: `{"access_token":"opaque-access-token","token_type":"bearer"}`})
+	m.fault(standin.Fault{Kind: standin.Respond, Status: 200, Body: `{"access_token":"opaque-access-token","token_type":"bearer"}`})
 	m.secrets = append(m.secrets, "opaque-access-token")
 	o := m.connect(of(app, parameters{"UseClientAuth": true}))
-	if left := time.Until(o.Authentication.Expires); o.Authentication.Type != "Bearer" || left < 9*time.Minute || left > 10*time.Minute {
+	if left := time.Until(o.Authentication.Expires); o.Authentication.Type != "Bearer" || left < 8*time.Minute || left > 10*time.Minute {
 		t.Errorf("authentication: %+v", o.Authentication)
 	}
 }
@@ -137,16 +121,8 @@ func TestAnswerWithoutExpiry(t *testing.T) {
 func TestRefreshTokenThatDoesNotRotate(t *testing.T) {
 	m := newMachine(t)
 	app := m.app(standin.App{KeepRefreshToken: true, RefreshToken: "lasting-refresh-token"})
-	o := m.connect(of(app, parameters{"UseTokenAuth": true, "RefreshToken": app.RefreshToken}))
+	o := m.connect(asToken(app))
 	if string(o.Authentication.Refresh) != app.RefreshToken {
 		t.Error("the refresh token was not kept")
-	}
-}
-
-// fault makes NinjaOne fail.
-func (m *machine) fault(fault standin.Fault) {
-	m.t.Helper()
-	if err := m.service.Fail(fault); err != nil {
-		m.t.Fatal(err)
 	}
 }

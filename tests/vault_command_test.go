@@ -1,9 +1,8 @@
 package tests
 
 import (
-	"bytes"
+	"bufio"
 	"encoding/json"
-	"errors"
 	"os"
 	"os/exec"
 	"strings"
@@ -17,44 +16,6 @@ import (
 	"ninjaone-auth/tests/standin"
 )
 
-// ran is what came of one command.
-type ran struct {
-	stdout, stderr string
-	status         int
-}
-
-// runs runs a command that must exit with this status. Its stderr is searched for secrets.
-func (m *machine) runs(status int, arguments ...string) ran {
-	m.t.Helper()
-	command := m.command(arguments...)
-	var stdout, stderr bytes.Buffer
-	command.Stdout, command.Stderr = &stdout, &stderr
-	err := command.Run()
-	var exit *exec.ExitError
-	if err != nil && !errors.As(err, &exit) {
-		m.t.Fatal(err)
-	}
-	r := ran{stdout.String(), stderr.String(), command.ProcessState.ExitCode()}
-	m.searchForSecrets("stderr", r.stderr)
-	if r.status != status {
-		m.t.Fatalf("%q: exit status %d, want %d: %s", arguments, r.status, status, r.stderr)
-	}
-	return r
-}
-
-// saysOnly fails the test unless a command printed nothing and said these words on stderr.
-func (r ran) saysOnly(t *testing.T, words ...string) {
-	t.Helper()
-	if r.stdout != "" {
-		t.Errorf("stdout %q", r.stdout)
-	}
-	for _, word := range words {
-		if !strings.Contains(r.stderr, word) {
-			t.Errorf("stderr does not say %q: %s", word, r.stderr)
-		}
-	}
-}
-
 func TestToken(t *testing.T) {
 	b := keyringBox(t, plainName)
 	wrote := b.connects(b.example4(nil), nil)
@@ -66,10 +27,10 @@ func TestToken(t *testing.T) {
 	if err := json.Unmarshal([]byte(b.runs(0, "token", "--vault="+vaultName, "--json", "-v").stdout), &printed); err != nil {
 		t.Fatal(err)
 	}
-	if printed["url"] != "https://eu.ninjarmm.com" || printed["type"] != "Bearer" || printed["access"] != wrote.Authentication.Access ||
-		printed["expires"] != wrote.Authentication.Expires.Format(time.RFC3339) || len(printed) != 4 {
-		t.Errorf("printed %v", printed)
-	}
+	equal(t, "printed", printed, map[string]string{
+		"url": "https://eu.ninjarmm.com", "type": "Bearer", "access": wrote.Authentication.Access,
+		"expires": wrote.Authentication.Expires.Format(time.RFC3339),
+	})
 	if n := b.service.Counters().Connections; n > 0 {
 		t.Errorf("the network was used %d times", n)
 	}
@@ -101,6 +62,8 @@ func TestTokenFails(t *testing.T) {
 	s.Connection.AuthMode, s.Authentication.Refresh = session.ModeAuthorisationCode, ""
 	b.put(s)
 	b.runs(1, "token", "--vault", vaultName, "--json").saysOnly(t, "SignInRequired", "-UseWebAuth")
+	b.env = append(b.env, "XDG_CACHE_HOME=/dev/null/cache")
+	b.runs(1, "token", "--vault", vaultName).saysOnly(t, "LockFailed", "/dev/null/cache", "XDG_CACHE_HOME on Linux")
 }
 
 // Where a new refresh token could not be stored, the old one is not used up.
@@ -114,14 +77,6 @@ func TestTokenOnAFullDisk(t *testing.T) {
 	if refreshes := b.service.Counters().Refreshes; refreshes != 1 || !b.service.IsValidAccess(strings.TrimSpace(r.stdout)) {
 		t.Errorf("%d refreshes, printed %q", refreshes, r.stdout)
 	}
-}
-
-// A failure that a path caused is told as whole as any other.
-func TestTokenWithoutALock(t *testing.T) {
-	b := keyringBox(t, plainName)
-	b.expired()
-	b.env = append(b.env, "XDG_CACHE_HOME=/dev/null/cache")
-	b.runs(1, "token", "--vault", vaultName).saysOnly(t, "LockFailed", "/dev/null/cache", "XDG_CACHE_HOME on Linux")
 }
 
 // The line of the issue and of the README.
@@ -194,14 +149,23 @@ func TestVaultCommandsOnDamage(t *testing.T) {
 func TestRemoveDuringARenewal(t *testing.T) {
 	b := keyringBox(t, plainName)
 	b.expired()
-	if err := b.service.Fail(standin.Fault{Kind: standin.Slow, Delay: 400 * time.Millisecond, Times: 1}); err != nil {
+	b.hold()
+	c := b.start(request{Parameters: b.example5(nil), Caller: b.who})
+	b.awaitRequests(1)
+	remove := b.command("vault", "remove", "--verbose", vaultName)
+	stderr, err := remove.StderrPipe()
+	if err != nil {
 		t.Fatal(err)
 	}
-	c := b.start(request{Parameters: b.example5(nil), Caller: b.who})
-	b.awaitRequest(1)
-	b.runs(0, "vault", "remove", vaultName)
-	if o := c.wait(); o.Type != "session" {
-		t.Errorf("%s: %s", o.ID, o.Message)
+	if err := remove.Start(); err != nil {
+		t.Fatal(err)
+	}
+	line, _ := bufio.NewReader(stderr).ReadString('\n')
+	contains(t, "vault remove --verbose", line, "Waiting for another process")
+	b.release()
+	c.wait().succeeded(t)
+	if err := remove.Wait(); err != nil {
+		t.Error(err)
 	}
 	b.refuses(b.example5(nil), nil, "VaultNotFound")
 }
@@ -209,21 +173,19 @@ func TestRemoveDuringARenewal(t *testing.T) {
 func TestTokenEndedDuringARenewal(t *testing.T) {
 	b := keyringBox(t, plainName)
 	b.expired()
-	if err := b.service.Fail(standin.Fault{Kind: standin.Slow, Delay: 400 * time.Millisecond, Times: 1}); err != nil {
-		t.Fatal(err)
-	}
+	b.hold()
 	command := b.command("token", "--vault", vaultName)
 	if err := command.Start(); err != nil {
 		t.Fatal(err)
 	}
-	b.awaitRequest(1)
+	b.awaitRequests(1)
 	if err := command.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
+	time.Sleep(100 * time.Millisecond) // one that would give up has time to
+	b.release()
 	if err := command.Wait(); err != nil {
 		t.Error(err)
 	}
-	if string(b.get().Refresh) != b.service.CurrentRefreshToken(b.app.ClientID) {
-		t.Error("the vault does not hold the last refresh token")
-	}
+	b.holdsNewest()
 }

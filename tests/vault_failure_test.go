@@ -1,23 +1,15 @@
 package tests
 
 import (
-	"fmt"
+	"errors"
 	"os"
-	"path/filepath"
-	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	"ninjaone-auth/pkg/session"
 	"ninjaone-auth/tests/standin"
 )
-
-// fullDisk starts a program that cannot write to a file.
-var fullDisk = []string{"sh", "-c", `ulimit -f 0; exec "$0" "$@"`}
-
-const inMemoryOnly = "$Script:NRAPIAuthenticationInformation only"
 
 func TestSecretManagementFailsAtEachSecret(t *testing.T) {
 	for at, name := range every[:4] {
@@ -26,19 +18,12 @@ func TestSecretManagementFailsAtEachSecret(t *testing.T) {
 			p := b.example4(parameters{"UseClientAuth": nil, "UseTokenAuth": true, "RefreshToken": b.service.IssueRefreshToken(b.app.ClientID)})
 			b.who.secrets.fullAt = "NinjaOne" + name
 			o := b.connects(p, nil)
-			if got := b.who.secrets.names("NinjaOne"); !slices.Equal(got, every[:at]) {
-				t.Errorf("stored were %v", got)
-			}
+			equal(t, "stored", strings.Join(b.who.secrets.names("NinjaOne"), " "), strings.Join(every[:at], " "))
 			var lost []string
 			for _, name := range every[at:] {
 				lost = append(lost, "NinjaOne"+name)
 			}
-			warning := o.said("warning")
-			for _, want := range []string{": " + strings.Join(lost, ", ") + ".", inMemoryOnly, "read only"} {
-				if !strings.Contains(warning, want) {
-					t.Errorf("the warning %q does not say %q", warning, want)
-				}
-			}
+			contains(t, "the warning", o.said("warning"), ": "+strings.Join(lost, ", ")+".", inMemoryOnly, "read only")
 			if string(o.Authentication.Refresh) != b.service.CurrentRefreshToken(b.app.ClientID) {
 				t.Error("the session is without its last refresh token")
 			}
@@ -75,12 +60,8 @@ func TestRenewalWhileSecretManagementIsDown(t *testing.T) {
 	b.asked()
 	s.Connection.AuthMode, s.Connection.AuthScopes, s.Authentication.Refresh = session.ModeClientCredentials, "monitoring", ""
 	o := b.connects(b.update(s), &s)
-	if warning := o.said("warning"); !strings.Contains(warning, "without being stored") || !strings.Contains(warning, "The store is locked") {
-		t.Errorf("warnings %q", warning)
-	}
-	if o.Connection != s.Connection {
-		t.Errorf("the settings changed: %+v", o.Connection)
-	}
+	contains(t, "the warning", o.said("warning"), "without being stored", "The store is locked")
+	equal(t, "connection", o.Connection, s.Connection)
 }
 
 func TestFullDisk(t *testing.T) {
@@ -88,15 +69,11 @@ func TestFullDisk(t *testing.T) {
 	old := b.expired()
 	b.through = fullDisk
 	o := b.connects(b.example5(nil), nil)
-	if warning := o.said("warning"); !strings.Contains(warning, inMemoryOnly) || !strings.Contains(warning, "file too large") {
-		t.Errorf("warnings %q", warning)
-	}
+	contains(t, "the warning", o.said("warning"), inMemoryOnly, "file too large")
 	if string(o.Authentication.Refresh) != b.service.CurrentRefreshToken(b.app.ClientID) {
 		t.Error("the session is without its last refresh token")
 	}
-	if b.get() != old.Authentication {
-		t.Error("the older session is damaged")
-	}
+	equal(t, "the older session", b.get(), old.Authentication)
 	b.through = nil
 	o.Connection.ReadFromSecretVault = true
 	b.holdsLast(b.connects(b.update(o.Session), &o.Session))
@@ -106,11 +83,9 @@ func TestFullDisk(t *testing.T) {
 func TestVaultRemovedMeanwhile(t *testing.T) {
 	onBothKinds(t, plainName, func(t *testing.T, b *box) {
 		b.expired()
-		if err := b.service.Fail(standin.Fault{Kind: standin.Slow, Delay: 300 * time.Millisecond, Times: 1}); err != nil {
-			t.Fatal(err)
-		}
+		b.hold()
 		c := b.start(request{Parameters: b.example5(nil), Caller: b.who})
-		b.awaitRequest(1)
+		b.awaitRequests(1)
 		if b.who.secrets == nil {
 			if err := os.RemoveAll(b.vaultDirectory()); err != nil {
 				t.Fatal(err)
@@ -120,98 +95,47 @@ func TestVaultRemovedMeanwhile(t *testing.T) {
 			delete(b.who.secrets.vaults, vaultName)
 			b.who.secrets.mutex.Unlock()
 		}
-		o := c.wait()
-		if o.Type != "session" || string(o.Authentication.Refresh) != b.service.CurrentRefreshToken(b.app.ClientID) {
-			t.Fatalf("%s: %s", o.ID, o.Message)
-		}
+		b.release()
+		o := c.wait().succeeded(t)
+		equal(t, "refresh token", string(o.Authentication.Refresh), b.service.CurrentRefreshToken(b.app.ClientID))
 		if b.who.secrets == nil {
 			b.holdsLast(o)
-		} else if warning := o.said("warning"); !strings.Contains(warning, inMemoryOnly) || !strings.Contains(warning, "NinjaOneRefresh, NinjaOneAccess, NinjaOneExpires") {
-			t.Errorf("warnings %q", warning)
+		} else {
+			contains(t, "the warning", o.said("warning"), inMemoryOnly, "NinjaOneRefresh, NinjaOneAccess, NinjaOneExpires")
 		}
 	})
 }
 
-func (m *machine) vaultDirectory() string {
-	return filepath.Join(m.home, "config", "ninjaone-auth", "vault")
-}
-
-// vaultFile is the one file in the keyring.
-func (m *machine) vaultFile() string {
-	m.t.Helper()
-	files, err := filepath.Glob(filepath.Join(m.vaultDirectory(), "ninjaone-auth.*"))
-	if err != nil || len(files) != 1 {
-		m.t.Fatalf("the vault's files are %v, %v", files, err)
-	}
-	return files[0]
-}
-
-// awaitRequest waits until the service has had so many token requests.
-func (m *machine) awaitRequest(n int) {
-	m.t.Helper()
-	for range 500 {
-		if len(m.service.Requests()) >= n {
-			return
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-	m.t.Fatalf("there was no request number %d within 5 seconds", n)
-}
-
+// What a keyring in files can suffer is tested with the package; here, that no token is asked for that can't be stored.
 func TestFileTrouble(t *testing.T) {
 	for _, test := range []struct {
 		name  string
-		spoil func(t *testing.T, b *box) error
+		spoil func(b *box)
 		id    string
 		words []string
 	}{
-		{"wrong passphrase", func(t *testing.T, b *box) error {
-			b.useFile("another passphrase")
-			return nil
-		}, "VaultPassphraseWrong", []string{"NINJAONE_AUTH_VAULT_PASSPHRASE_FILE"}},
-		{"passphrase for all to read", func(t *testing.T, b *box) error {
-			return os.Chmod(filepath.Join(b.home, "passphrase"), 0o644)
-		}, "VaultPassphraseMissing", []string{"chmod 600"}},
-		{"no passphrase", func(t *testing.T, b *box) error {
-			b.set("NINJAONE_AUTH_VAULT_PASSPHRASE_FILE", "")
-			return nil
-		}, "VaultPassphraseMissing", []string{"NINJAONE_AUTH_VAULT_PASSPHRASE_FILE", "chmod 600"}},
-		{"no passphrase file", func(t *testing.T, b *box) error {
-			return os.Remove(filepath.Join(b.home, "passphrase"))
-		}, "VaultPassphraseMissing", []string{"NINJAONE_AUTH_VAULT_PASSPHRASE_FILE", "no such file"}},
-		{"garbage", func(t *testing.T, b *box) error {
-			return os.WriteFile(b.vaultFile(), []byte("\x00garbage"), 0o600)
-		}, "VaultDataInvalid", []string{"damaged", "-WriteToSecretVault"}},
-		{"cut off", func(t *testing.T, b *box) error { return os.Truncate(b.vaultFile(), 200) }, "VaultDataInvalid", []string{"damaged"}},
-		{"empty", func(t *testing.T, b *box) error { return os.Truncate(b.vaultFile(), 0) }, "VaultDataInvalid", []string{"damaged"}},
-		{"not readable", func(t *testing.T, b *box) error {
+		{"wrong passphrase", func(b *box) { b.useFile("another passphrase") }, "VaultPassphraseWrong", []string{"NINJAONE_AUTH_VAULT_PASSPHRASE_FILE"}},
+		{"no passphrase", func(b *box) { b.set("NINJAONE_AUTH_VAULT_PASSPHRASE_FILE", "") },
+			"VaultPassphraseMissing", []string{"NINJAONE_AUTH_VAULT_PASSPHRASE_FILE", "chmod 600"}},
+		{"garbage", func(b *box) { write(b.t, b.vaultFile(), "\x00garbage") }, "VaultDataInvalid", []string{"damaged", "-WriteToSecretVault"}},
+		{"not readable", func(b *box) {
 			file := b.vaultFile()
-			if err := os.Remove(file); err != nil {
-				return err
+			if err := errors.Join(os.Remove(file), os.Mkdir(file, 0o700)); err != nil {
+				b.t.Fatal(err)
 			}
-			return os.Mkdir(file, 0o700)
 		}, "VaultFailed", []string{"is a directory"}},
-		{"unknown backend", func(t *testing.T, b *box) error {
-			b.set("NINJAONE_AUTH_VAULT_BACKEND", "safe")
-			return nil
-		}, "VaultUnavailable", []string{`"safe"`, "file", "secret-service"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			b := keyringBox(t, plainName)
 			b.put(b.session(time.Hour))
-			if err := test.spoil(t, b); err != nil {
-				t.Fatal(err)
-			}
+			test.spoil(b)
 			b.refuses(b.example5(nil), nil, test.id, test.words...)
-			if test.id != "VaultDataInvalid" { // else a write puts it right
-				b.refuses(b.example4(nil), nil, test.id, test.words...)
-				b.asked()
+			if test.id == "VaultDataInvalid" { // a write puts it right
+				equal(t, "stored", b.connects(b.example4(nil), nil).Authentication, b.get())
 				return
 			}
-			wrote := b.connects(b.example4(nil), nil)
-			if b.get() != wrote.Authentication {
-				t.Error("the damaged session was not replaced")
-			}
+			b.refuses(b.example4(nil), nil, test.id, test.words...)
+			b.asked()
 		})
 	}
 }
@@ -238,49 +162,31 @@ func TestLockDirectoryThatCannotBeMade(t *testing.T) {
 func TestWaitingEndsWithASignal(t *testing.T) {
 	onBothKinds(t, plainName, func(t *testing.T, b *box) {
 		b.expired()
-		if err := b.service.Fail(standin.Fault{Kind: standin.Slow, Delay: 700 * time.Millisecond, Times: 1}); err != nil {
-			t.Fatal(err)
-		}
+		b.hold()
 		first := b.start(request{Parameters: b.example5(nil), Caller: b.who})
-		b.awaitRequest(1)
+		b.awaitRequests(1)
 		second := b.start(request{Parameters: b.example5(nil), Caller: b.who})
-		time.Sleep(300 * time.Millisecond)
-		if err := second.command.Process.Signal(syscall.SIGTERM); err != nil {
-			t.Fatal(err)
-		}
-		o := second.wait()
-		o.hasFailed(t, "Interrupted")
-		if !strings.Contains(o.said("verbose"), "Waiting for another process") {
-			t.Errorf("verbose %q", o.said("verbose"))
-		}
+		second.await("verbose", "Waiting for another process")
+		second.endsAtOnce(endings["SIGTERM"])
+		b.release()
 		b.holdsLast(first.wait())
 		b.asked("refresh_token")
 	})
 }
 
-// Once a refresh is under way its answer is awaited and stored, however the call is ended.
+// Once a refresh is under way its response is awaited and stored, however the call is ended.
 func TestEndedDuringARenewal(t *testing.T) {
-	for name, end := range map[string]func(*conversation) error{
-		"SIGTERM":     func(c *conversation) error { return c.command.Process.Signal(syscall.SIGTERM) },
-		"SIGINT":      func(c *conversation) error { return c.command.Process.Signal(syscall.SIGINT) },
-		"caller gone": func(c *conversation) error { return c.stdin.Close() },
-	} {
+	for name, end := range endings {
 		t.Run(name, func(t *testing.T) {
 			onBothKinds(t, plainName, func(t *testing.T, b *box) {
 				b.expired()
-				if err := b.service.Fail(standin.Fault{Kind: standin.Slow, Delay: 500 * time.Millisecond, Times: 1}); err != nil {
-					t.Fatal(err)
-				}
+				b.hold()
 				c := b.start(request{Parameters: b.example5(nil), Caller: b.who})
-				b.awaitRequest(1)
-				if err := end(c); err != nil {
-					t.Fatal(err)
-				}
-				o := c.wait()
-				if o.Type != "session" {
-					t.Fatalf("%s: %s", o.ID, o.Message)
-				}
-				b.holdsLast(o)
+				b.awaitRequests(1)
+				end(c)
+				time.Sleep(100 * time.Millisecond) // one that would give up has time to
+				b.release()
+				b.holdsLast(c.wait().succeeded(t))
 			})
 		})
 	}
@@ -314,42 +220,4 @@ func TestClockOfAnotherMachine(t *testing.T) {
 	stored.Authentication.Expires = mine.Authentication.Expires.Add(-time.Minute)
 	b.put(stored)
 	b.holdsLast(b.connects(b.update(mine), &mine))
-}
-
-func TestPassphraseIsNotInherited(t *testing.T) {
-	b := keyringBox(t, plainName)
-	b.set("NINJAONE_AUTH_VAULT_PASSPHRASE_FILE", "")
-	b.env = append(b.env, "NINJAONE_AUTH_VAULT_PASSPHRASE=open sesame")
-	b.secrets = append(b.secrets, "open sesame")
-	if err := b.service.Fail(standin.Fault{Kind: standin.Slow, Delay: 300 * time.Millisecond, Times: 1}); err != nil {
-		t.Fatal(err)
-	}
-	c := b.start(request{Parameters: b.example4(nil), Caller: b.who})
-	b.awaitRequest(1)
-	pid := c.command.Process.Pid
-	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var children []string
-	for _, thread := range threads {
-		of, _ := os.ReadFile(thread)
-		children = append(children, strings.Fields(string(of))...)
-	}
-	if len(children) == 0 {
-		t.Fatal("there is no child to look at")
-	}
-	for _, child := range children {
-		for _, file := range []string{"environ", "cmdline"} {
-			text, err := os.ReadFile("/proc/" + child + "/" + file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			b.searchForSecrets("the child's "+file, string(text))
-		}
-	}
-	if o := c.wait(); o.Type != "session" {
-		t.Fatalf("%s: %s", o.ID, o.Message)
-	}
-	b.connects(b.example5(nil), nil)
 }

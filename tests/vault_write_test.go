@@ -4,23 +4,13 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"ninjaone-auth/pkg/session"
 	"ninjaone-auth/pkg/vault"
 	"ninjaone-auth/tests/standin"
 )
-
-// every is the order in which the seventeen secrets are written (module contract and issue "Vaults").
-var every = strings.Fields("Refresh Access Expires AuthMode URL Instance ClientId ClientSecret AuthScopes RedirectURI " +
-	"AuthListenerPort UseSecretManagement WriteToSecretVault ReadFromSecretVault VaultName ParseDateTimes Type")
-
-func without(all []string, name string) []string {
-	return slices.DeleteFunc(slices.Clone(all), func(n string) bool { return n == name })
-}
 
 func TestExamples4And5(t *testing.T) {
 	for _, name := range []vault.Name{plainName, {Vault: "Tresor \"süß\" 漢字/../$x", Prefix: "Kunde-Ä_"}} {
@@ -36,9 +26,7 @@ func TestExamples4And5(t *testing.T) {
 			}
 			want := wrote.Session
 			want.Connection.ReadFromSecretVault = true
-			if read.Session != want {
-				t.Errorf("read %+v\nwant %+v", read.Session, want)
-			}
+			equal(t, "read", read.Session, want)
 			if b.who.secrets != nil {
 				b.hasModulesForms(wrote.Session)
 			}
@@ -49,9 +37,7 @@ func TestExamples4And5(t *testing.T) {
 // hasModulesForms compares the secrets with the module contract, literally.
 func (b *box) hasModulesForms(s session.Session) {
 	b.t.Helper()
-	if got := b.who.secrets.names(b.name.Prefix); !slices.Equal(got, without(every, "Refresh")) {
-		b.t.Errorf("written %v", got)
-	}
+	equal(b.t, "written", b.who.secrets.names(b.name.Prefix), every[1:])
 	for name, want := range map[string]string{
 		"AuthMode": "Client Credentials", "URL": "https://eu.ninjarmm.com", "Instance": "eu", "ClientId": b.app.ClientID,
 		"ClientSecret": b.app.ClientSecret, "AuthScopes": "monitoring management control", "RedirectURI": "http://localhost:9090/",
@@ -59,9 +45,7 @@ func (b *box) hasModulesForms(s session.Session) {
 		"VaultName": b.name.Vault, "ParseDateTimes": "False", "Type": "Bearer", "Access": s.Authentication.Access,
 		"Expires": s.Authentication.Expires.Format("2006-01-02T15:04:05Z"),
 	} {
-		if got := b.who.secrets.vaults[b.name.Vault][b.name.Prefix+name]; got != want {
-			b.t.Errorf("%s is %q, want %q", name, got, want)
-		}
+		equal(b.t, name, b.who.secrets.vaults[b.name.Vault][b.name.Prefix+name], want)
 	}
 }
 
@@ -182,10 +166,8 @@ func TestNoVaultAtAll(t *testing.T) {
 	b.refuses(b.example4(nil), nil, "VaultUnavailable", "Secret Service", "NINJAONE_AUTH_VAULT_BACKEND", "Register-SecretVault")
 	b.refuses(b.example5(nil), nil, "VaultUnavailable", "Secret Service")
 	b.asked()
-	started := time.Now()
-	b.connects(of(b.app, parameters{"UseClientAuth": true}), nil)
-	if took := time.Since(started); took > 5*time.Second {
-		t.Errorf("a connect without a vault took %s", took)
+	if o := b.connects(asClient(b.app), nil); o.elapsed > atOnce {
+		t.Errorf("a connect without a vault took %s", o.elapsed)
 	}
 }
 

@@ -2,10 +2,10 @@ package tests
 
 import (
 	"context"
-	"os"
+	"fmt"
 	"path/filepath"
-	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -13,6 +13,7 @@ import (
 	"ninjaone-auth/pkg/report"
 	"ninjaone-auth/pkg/session"
 	"ninjaone-auth/pkg/vault"
+	"ninjaone-auth/tests/need"
 	"ninjaone-auth/tests/standin"
 )
 
@@ -25,7 +26,7 @@ type secretManagement struct {
 	// fullAt is the secret that cannot be stored, and down says that the vault does not answer at all.
 	fullAt string
 	down   bool
-	// asked is called with each question before it is answered.
+	// asked is called with each question before the reply.
 	asked func(message)
 	// read and written are the names of secrets in the order in which they were asked for.
 	read, written []string
@@ -39,7 +40,7 @@ func newSecretManagement(vaults ...string) *secretManagement {
 	return s
 }
 
-// reply answers as the wrapper does (wire-format.md).
+// reply replies as the wrapper does (docs/conversation.md).
 func (s *secretManagement) reply(asked message) any {
 	failed := func(id, name, message string) any {
 		return map[string]any{"error": map[string]string{"id": id, "name": name, "message": message}}
@@ -97,6 +98,15 @@ func (s *secretManagement) names(prefix string) []string {
 	return names
 }
 
+// every is the order in which the seventeen secrets are written (module contract and issue "Vaults").
+var every = strings.Fields("Refresh Access Expires AuthMode URL Instance ClientId ClientSecret AuthScopes RedirectURI " +
+	"AuthListenerPort UseSecretManagement WriteToSecretVault ReadFromSecretVault VaultName ParseDateTimes Type")
+
+// fullDisk starts a program that cannot write to a file. Only a shell sets limits.
+var fullDisk = []string{"sh", "-c", `ulimit -f 0; exec "$0" "$@"`}
+
+const inMemoryOnly = "$Script:NRAPIAuthenticationInformation only"
+
 const vaultName = "NinjaOneVault"
 
 // box is a vault of either kind with one session in it, as the user of a machine has it.
@@ -148,13 +158,6 @@ func (m *machine) set(variable, value string) {
 	m.t.Setenv(variable, value)
 	m.t.Setenv("XDG_CONFIG_HOME", filepath.Join(m.home, "config"))
 	m.t.Setenv("XDG_CACHE_HOME", filepath.Join(m.home, "cache"))
-}
-
-func write(t testing.TB, path, text string) {
-	t.Helper()
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
 }
 
 // silent drops messages.
@@ -248,19 +251,13 @@ func (b *box) expired() session.Session {
 // connects carries out a call that has to succeed, with this session present.
 func (b *box) connects(p parameters, present *session.Session) *outcome {
 	b.t.Helper()
-	o := b.call(request{Parameters: p, Session: present, Caller: b.who})
-	if o.Type != "session" || o.status != 0 {
-		b.t.Fatalf("exit status %d, %s: %s %s", o.status, o.ID, o.Message, o.Recommendation)
-	}
-	return o
+	return b.call(request{Parameters: p, Session: present, Caller: b.who}).succeeded(b.t)
 }
 
 // refuses carries out a call that has to fail with an id and words.
 func (b *box) refuses(p parameters, present *session.Session, id string, words ...string) *outcome {
 	b.t.Helper()
-	o := b.call(request{Parameters: p, Session: present, Caller: b.who})
-	o.hasFailed(b.t, id, words...)
-	return o
+	return b.call(request{Parameters: p, Session: present, Caller: b.who}).hasFailed(b.t, id, words...)
 }
 
 // example4 are the parameters of the help page's example; example5 reads what it wrote.
@@ -285,21 +282,77 @@ func (b *box) named(p, more parameters) parameters {
 	return p
 }
 
-// grants are those of the token requests so far.
-func (m *machine) grants() []string {
-	grants := []string{}
-	for _, r := range m.service.Requests() {
-		grants = append(grants, r.Grant)
+// update is what the module's Update-NinjaOneToken calls for a session (module contract).
+func (b *box) update(s session.Session) parameters {
+	p := of(b.app, parameters{"ShowTokens": nil})
+	if s.Connection.AuthMode == session.ModeClientCredentials {
+		p["UseClientAuth"] = true
+		return p
 	}
-	return grants
+	p["UseTokenAuth"], p["RefreshToken"] = true, string(s.Authentication.Refresh)
+	return p
 }
 
-// asked fails the test unless the service had exactly these token requests.
-func (m *machine) asked(grants ...string) {
-	m.t.Helper()
-	if got := m.grants(); !slices.Equal(got, grants) {
-		m.t.Errorf("token requests %q, want %q", got, grants)
+// useWeb makes play the browser, whose user allows at once, and returns the parameters and the browser's path.
+func (b *box) useWeb(more parameters, before ...string) (p parameters, browser string) {
+	b.t.Helper()
+	port := need.FreePort(b.t)
+	b.app.RedirectURIs, b.app.AutoConsent = []string{fmt.Sprintf("http://localhost:%d/", port)}, true
+	b.app = b.machine.app(b.app)
+	browser = b.browser(append(before, "visit")...)
+	b.who.Interactive = true
+	p = b.example4(more)
+	delete(p, "UseClientAuth")
+	p["UseWebAuth"], p["Port"] = true, port
+	return p, browser
+}
+
+// all reads the session in n processes at once and waits for them; kill is called for each that has started.
+func (b *box) all(n int, kill func(*conversation)) []*outcome {
+	b.t.Helper()
+	conversations := make([]*conversation, n)
+	for i := range conversations {
+		conversations[i] = b.start(request{Parameters: b.example5(nil), Caller: b.who})
+		if kill != nil && i%2 == 0 {
+			kill(conversations[i])
+		}
 	}
+	outcomes := make([]*outcome, n)
+	for i, c := range conversations {
+		outcomes[i] = c.wait()
+	}
+	return outcomes
+}
+
+// holdsLast fails the test unless the vault holds the tokens of an outcome, and the service's newest refresh token.
+func (b *box) holdsLast(o *outcome) {
+	b.t.Helper()
+	equal(b.t, "stored", b.get(), o.Authentication)
+	b.holdsNewest()
+}
+
+// holdsNewest fails the test unless the vault holds the service's newest refresh token and an access token that is valid.
+func (b *box) holdsNewest() {
+	b.t.Helper()
+	stored := b.get()
+	equal(b.t, "stored refresh token", string(stored.Refresh), b.service.CurrentRefreshToken(b.app.ClientID))
+	if !b.service.IsValidAccess(stored.Access) {
+		b.t.Error("the service does not know the access token")
+	}
+}
+
+func (m *machine) vaultDirectory() string {
+	return filepath.Join(m.home, "config", "ninjaone-auth", "vault")
+}
+
+// vaultFile is the one file in the keyring.
+func (m *machine) vaultFile() string {
+	m.t.Helper()
+	files, err := filepath.Glob(filepath.Join(m.vaultDirectory(), "ninjaone-auth.*"))
+	if err != nil || len(files) != 1 {
+		m.t.Fatalf("the vault's files are %v, %v", files, err)
+	}
+	return files[0]
 }
 
 var plainName = vault.Name{Vault: vaultName, Prefix: session.DefaultSecretPrefix}

@@ -2,6 +2,7 @@ package standin
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -15,6 +16,8 @@ const (
 )
 
 const offlineAccess = "offline_access"
+
+const accessLife = time.Hour
 
 // App is an application as an administrator configures it in NinjaOne. The zero value is a usual one.
 type App struct {
@@ -35,14 +38,10 @@ type App struct {
 	RefuseOfflineAccess bool `json:"refuseOfflineAccess"`
 	// KeepRefreshToken turns rotation off: a refresh gives no refresh token, and the old one stays valid.
 	KeepRefreshToken bool `json:"keepRefreshToken"`
-	// ExpiresIn is an access token's life in seconds; 0 is 3600.
-	ExpiresIn int `json:"expiresIn"`
 	// TokenLength is the length of its tokens in characters; 0 is the service's usual.
 	TokenLength int `json:"tokenLength"`
 	// AutoConsent makes /authorize redirect at once, as if the user had allowed it.
 	AutoConsent bool `json:"autoConsent"`
-	// OmitIssuer leaves iss (RFC 9207) out of the redirect.
-	OmitIssuer bool `json:"omitIssuer"`
 	// RefreshToken is one that was issued before the stand-in started, with all the Scopes; none when empty.
 	RefreshToken string `json:"refreshToken"`
 }
@@ -93,9 +92,6 @@ func (a App) complete() (App, error) {
 	}
 	if a.RedirectURIs == nil {
 		a.RedirectURIs = []string{"http://localhost:9090/"}
-	}
-	if a.ExpiresIn == 0 {
-		a.ExpiresIn = 3600
 	}
 	if _, known := hostLabel(a.Instance); !known {
 		return App{}, fmt.Errorf("no instance %q", a.Instance)
@@ -203,26 +199,11 @@ func (s *Service) IsValidRefresh(token string) bool {
 	return a != nil && !a.revoked
 }
 
-// ExpireAccess ends the life of every access token of a client id.
-func (s *Service) ExpireAccess(clientID string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for token, a := range s.state.access {
-		if a.app.ClientID == clientID {
-			delete(s.state.access, token)
-		}
-	}
-}
-
 // RevokeRefresh ends the life of every refresh token of a client id.
 func (s *Service) RevokeRefresh(clientID string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for token, a := range s.state.refresh {
-		if a.app.ClientID == clientID {
-			delete(s.state.refresh, token)
-		}
-	}
+	maps.DeleteFunc(s.state.refresh, func(_ string, a *authorization) bool { return a.app.ClientID == clientID })
 }
 
 // validAccess, newAccessToken and newRefreshToken are called with s.mu held.
@@ -236,8 +217,7 @@ func (s *Service) validAccess(token string) *authorization {
 
 func (s *Service) newAccessToken(a *authorization) string {
 	token := newToken(64, a.app.TokenLength)
-	s.state.access[token] = accessToken{a, s.now().Add(time.Duration(a.app.ExpiresIn) * time.Second)}
-	s.counted.Tokens++
+	s.state.access[token] = accessToken{a, s.now().Add(accessLife)}
 	s.journal.secret(token)
 	return token
 }

@@ -36,36 +36,36 @@ var pagesText string
 
 var pages = template.Must(template.New("").Parse(pagesText))
 
-func page(name string, status int, outcome string, fields any) answer {
+func page(name string, status int, fields any) response {
 	var body bytes.Buffer
 	if err := pages.ExecuteTemplate(&body, name, fields); err != nil {
 		return failed(http.StatusInternalServerError, "FAILURE", "")
 	}
-	return answer{status: status, outcome: outcome, contentType: "text/html;charset=UTF-8", body: body.Bytes()}
+	return response{status: status, contentType: "text/html;charset=UTF-8", body: body.Bytes()}
 }
 
 // errorPage is what a request gets that must not be redirected (RFC 6749, section 4.1.2.1).
-func errorPage(status int, outcome, message string) answer {
-	return page("error", status, "refused: "+outcome, message)
+func errorPage(status int, message string) response {
+	return page("error", status, message)
 }
 
 // authorize serves /ws/oauth/authorize (RFC 6749, section 4.1.1).
-func (s *Service) authorize(r *http.Request, instance string) answer {
+func (s *Service) authorize(r *http.Request, instance string) response {
 	query := r.URL.Query()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	app, known := s.state.apps[query.Get("client_id")]
 	switch {
 	case r.Method != http.MethodGet:
-		return errorPage(http.StatusMethodNotAllowed, "method", "This address takes GET.")
+		return errorPage(http.StatusMethodNotAllowed, "This address takes GET.")
 	case query.Has("client_secret"):
-		return errorPage(http.StatusBadRequest, "client_secret in the address", "A client secret does not belong in an address.")
+		return errorPage(http.StatusBadRequest, "A client secret does not belong in an address.")
 	case repeated(query):
-		return errorPage(http.StatusBadRequest, "repeated parameter", "A parameter is repeated.")
+		return errorPage(http.StatusBadRequest, "A parameter is repeated.")
 	case !known || app.Instance != instance:
-		return errorPage(http.StatusNotFound, "Client app not exist", "The client application does not exist.")
+		return errorPage(http.StatusNotFound, "The client application does not exist.")
 	case !slices.Contains(app.RedirectURIs, query.Get("redirect_uri")):
-		return errorPage(http.StatusBadRequest, "redirect_uri", "The redirect URI is not one that is registered.")
+		return errorPage(http.StatusBadRequest, "The redirect URI is not one that is registered.")
 	}
 	p := &pending{
 		app: app, redirectURI: query.Get("redirect_uri"), challenge: query.Get("code_challenge"), state: query.Get("state"),
@@ -78,7 +78,7 @@ func (s *Service) authorize(r *http.Request, instance string) answer {
 	}
 	id := randomText(16)
 	s.state.pending[id] = p
-	return page("consent", http.StatusOK, "asked for consent", map[string]any{
+	return page("consent", http.StatusOK, map[string]any{
 		"ID": id, "ClientID": app.ClientID, "Instance": instance, "Scopes": p.scopes,
 	})
 }
@@ -102,13 +102,13 @@ func (p *pending) check(query url.Values) string {
 }
 
 // consent serves the form of the sign-in and consent page.
-func (s *Service) consent(r *http.Request, instance string) answer {
+func (s *Service) consent(r *http.Request, instance string) response {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	id := r.PostForm.Get("request")
 	p, waiting := s.state.pending[id]
 	if r.Method != http.MethodPost || !waiting || p.app.Instance != instance {
-		return errorPage(http.StatusBadRequest, "no such request", "There is no such request, or it was answered already.")
+		return errorPage(http.StatusBadRequest, "There is no such request, or it was answered already.")
 	}
 	delete(s.state.pending, id)
 	if r.PostForm.Get("decision") == "allow" {
@@ -118,35 +118,28 @@ func (s *Service) consent(r *http.Request, instance string) answer {
 }
 
 // allow issues a code and redirects with it. Called with s.mu held, as is sendBack.
-func (s *Service) allow(p *pending) answer {
+func (s *Service) allow(p *pending) response {
 	text := randomText(32)
 	s.state.codes[text] = &code{
 		authorization: &authorization{app: p.app, scopes: p.scopes},
 		redirectURI:   p.redirectURI, challenge: p.challenge, expires: s.now().Add(codeLife),
 	}
-	s.counted.Codes++
 	s.journal.secret(text)
 	return s.sendBack(p, url.Values{"code": {text}})
 }
 
 // sendBack redirects to the application, adding state and iss (RFC 9207) and leaving the redirect URI itself as it was registered.
-func (s *Service) sendBack(p *pending, fields url.Values) answer {
-	outcome := "issued a code"
-	if fields.Has("error") {
-		outcome = "sent back: " + fields.Get("error")
-	}
+func (s *Service) sendBack(p *pending, fields url.Values) response {
 	if p.state != "" {
 		fields.Set("state", p.state)
 	}
-	if !p.app.OmitIssuer {
-		fields.Set("iss", p.app.BaseURL())
-	}
+	fields.Set("iss", p.app.BaseURL())
 	separator := "?"
 	if strings.Contains(p.redirectURI, "?") {
 		separator = "&"
 	}
-	return answer{
-		status: http.StatusFound, outcome: outcome, contentType: "text/html;charset=UTF-8",
+	return response{
+		status: http.StatusFound, contentType: "text/html;charset=UTF-8",
 		location: p.redirectURI + separator + fields.Encode(),
 	}
 }

@@ -37,37 +37,30 @@ func TestControl(t *testing.T) {
 
 	_, text := call("POST", "/apps", `{"clientSecret": "s", "refreshToken": "r", "autoConsent": true}`)
 	var app App
-	if err := json.Unmarshal([]byte(text), &app); err != nil || app.ClientID == "" || app.ExpiresIn != 3600 || !app.AutoConsent {
-		t.Fatalf("POST /apps answers %s, %v", text, err)
+	if err := json.Unmarshal([]byte(text), &app); err != nil || app.ClientID == "" || app.Instance != "eu" || !app.AutoConsent {
+		t.Fatalf("POST /apps returns %s, %v", text, err)
 	}
-	client := `{"clientId":"` + app.ClientID + `"}`
 	expect("POST", "/apps", `{"instance": "xx"}`, 400, `{"error":"no instance \"xx\""}`)
 	expect("POST", "/apps", `{"rotate": true}`, 400, `{"error":"json: unknown field \"rotate\""}`)
 
-	expect("POST", "/faults", `{"kind": "answer", "status": 503, "times": 1, "delayMs": 1}`, 200, `{}`)
+	expect("POST", "/faults", `{"kind": "respond", "status": 503, "times": 1}`, 200, `{}`)
 	f.expect(f.token(app, ClientCredentials), 503, "")
-	expect("POST", "/faults", `{"kind": "drop"}`, 200, `{}`)
-	expect("DELETE", "/faults", ``, 200, `{}`)
 	expect("POST", "/faults", `{"kind": "x"}`, 400, `{"error":"no kind of fault \"x\""}`)
 
 	access := f.token(app, ClientCredentials).text("access_token")
-	expect("GET", "/refresh-token?clientId="+app.ClientID, "", 200, `{"refreshToken":"r"}`)
 	expect("POST", "/check", `{"accessToken":"`+access+`","refreshToken":"r"}`, 200, `{"access":true,"refresh":true}`)
-	expect("POST", "/expire", client, 200, `{}`)
-	expect("POST", "/revoke", client, 200, `{}`)
-	expect("POST", "/check", `{"accessToken":"`+access+`","refreshToken":"r"}`, 200, `{"access":false,"refresh":false}`)
-	if _, text = call("POST", "/refresh-token", client); text != `{"refreshToken":"`+f.CurrentRefreshToken(app.ClientID)+`"}` {
-		t.Errorf("POST /refresh-token answers %s", text)
+	expect("POST", "/check", `{"accessToken":"`+access+`x","refreshToken":"rx"}`, 200, `{"access":false,"refresh":false}`)
+	if _, text = call("POST", "/refresh-token", `{"clientId":"`+app.ClientID+`"}`); text != `{"refreshToken":"`+f.CurrentRefreshToken(app.ClientID)+`"}` {
+		t.Errorf("POST /refresh-token returns %s", text)
 	}
-	expect("GET", "/counters", "", 200, `{"connections":1,"tokens":1,"refreshes":0,"codes":0}`)
 	expect("GET", "/violations", "", 200, `[]`)
 	var secrets []string
 	_, text = call("GET", "/secrets", "")
 	if err := json.Unmarshal([]byte(text), &secrets); err != nil || !slices.Equal(secrets, f.Secrets()) || len(secrets) != 4 {
-		t.Errorf("GET /secrets answers %s, %v", text, err)
+		t.Errorf("GET /secrets returns %s, %v", text, err)
 	}
-	if _, text = call("GET", "/requests", ""); !strings.Contains(text, `"status":503,"outcome":"fault: answer"`) {
-		t.Errorf("GET /requests answers %s", text)
+	if _, text = call("GET", "/requests", ""); !strings.Contains(text, `"grant":"client_credentials","clientId":"`+app.ClientID+`","scope":"","status":503}`) {
+		t.Errorf("GET /requests returns %s", text)
 	}
 	expect("POST", "/reset", "", 200, `{}`)
 	expect("GET", "/requests", "", 200, `[]`)

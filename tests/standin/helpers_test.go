@@ -45,7 +45,7 @@ func (f fixture) fail(fault Fault) {
 	}
 }
 
-// got is an answer as a client sees it.
+// got is a response as a client sees it.
 type got struct {
 	status int
 	header http.Header
@@ -103,7 +103,7 @@ func (f fixture) token(app App, grant string, more ...string) got {
 func (f fixture) expect(g got, status int, contains string) {
 	f.Helper()
 	if g.status != status || !strings.Contains(g.body, contains) {
-		f.Errorf("answer is %d %.300q, not %d with %q", g.status, g.body, status, contains)
+		f.Errorf("the response is %d %.300q, not %d with %q", g.status, g.body, status, contains)
 	}
 }
 

@@ -4,24 +4,16 @@ import (
 	"net/http"
 	"slices"
 	"sync"
-	"time"
 )
 
 // Request is one HTTP request as the log keeps it; the values of secrets are not in it.
 type Request struct {
-	Time     time.Time `json:"time"`
-	Instance string    `json:"instance"`
-	Method   string    `json:"method"`
-	Path     string    `json:"path"`
-	// Keys are the names of the form's and the address's parameters, sorted.
-	Keys     []string `json:"keys"`
-	Grant    string   `json:"grant"`
-	ClientID string   `json:"clientId"`
-	Scope    string   `json:"scope"`
-	// Status is the answer's, 0 while there is none.
+	Path     string `json:"path"`
+	Grant    string `json:"grant"`
+	ClientID string `json:"clientId"`
+	Scope    string `json:"scope"`
+	// Status is the response's, 0 while there is none.
 	Status int `json:"status"`
-	// Outcome is "under way", then "issued", "refused: …", or the name of the fault that struck.
-	Outcome string `json:"outcome"`
 }
 
 type journal struct {
@@ -29,29 +21,23 @@ type journal struct {
 	requests   []*Request
 	violations []string
 	secrets    []string
-	known      map[string]bool
 }
 
 // begin logs a request whose form has been parsed, and returns its entry for end.
-func (j *journal) begin(r *http.Request, instance string) *Request {
+func (j *journal) begin(r *http.Request) *Request {
 	entry := &Request{
-		Time: time.Now(), Instance: instance, Method: r.Method, Path: r.URL.Path, Keys: []string{}, Outcome: "under way",
-		Grant: r.Form.Get("grant_type"), ClientID: r.Form.Get("client_id"), Scope: r.Form.Get("scope"),
+		Path: r.URL.Path, Grant: r.Form.Get("grant_type"), ClientID: r.Form.Get("client_id"), Scope: r.Form.Get("scope"),
 	}
-	for key := range r.Form {
-		entry.Keys = append(entry.Keys, key)
-	}
-	slices.Sort(entry.Keys)
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.requests = append(j.requests, entry)
 	return entry
 }
 
-func (j *journal) end(entry *Request, status int, outcome string) {
+func (j *journal) end(entry *Request, status int) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	entry.Status, entry.Outcome = status, outcome
+	entry.Status = status
 }
 
 func (j *journal) violation(text string) {
@@ -63,12 +49,8 @@ func (j *journal) violation(text string) {
 func (j *journal) secret(values ...string) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if j.known == nil {
-		j.known = map[string]bool{}
-	}
 	for _, value := range values {
-		if value != "" && !j.known[value] {
-			j.known[value] = true
+		if value != "" && !slices.Contains(j.secrets, value) {
 			j.secrets = append(j.secrets, value)
 		}
 	}

@@ -46,7 +46,7 @@ func (s *Service) connect(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "this proxy leads to NinjaOne's instances only", http.StatusForbidden)
 		return
 	}
-	if s.faults.takeConnect() {
+	if _, due := s.faults.take(true); due {
 		http.Error(w, "refused by a fault", http.StatusBadGateway)
 		return
 	}
@@ -56,7 +56,7 @@ func (s *Service) connect(w http.ResponseWriter, r *http.Request) {
 	s.open(w)
 }
 
-// open answers the CONNECT and hands its connection to the TLS site.
+// open accepts the CONNECT and hands its connection to the TLS site.
 func (s *Service) open(w http.ResponseWriter) {
 	conn, buffered, err := http.NewResponseController(w).Hijack()
 	if err != nil {

@@ -63,6 +63,7 @@ func Start(dir string) (*Service, error) {
 		tunnels:      newTunnels(listener.Addr()),
 		proxyAddress: "http://" + listener.Addr().String(),
 		closed:       make(chan struct{}),
+		faults:       faults{cleared: make(chan struct{})},
 		state:        newState(),
 		now:          time.Now,
 	}
@@ -122,7 +123,7 @@ func (s *Service) Client() *http.Client {
 
 // Reset forgets applications, tokens, faults, the log and the counters. Secrets stay known.
 func (s *Service) Reset() {
-	s.faults.clear()
+	s.ClearFaults()
 	s.journal.clear()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -133,13 +134,9 @@ func (s *Service) Reset() {
 // Counters say how much the service has done since it started or was reset.
 type Counters struct {
 	// Connections is the number of tunnels that the proxy has opened.
-	Connections int `json:"connections"`
-	// Tokens is the number of access tokens issued, by whatever grant.
-	Tokens int `json:"tokens"`
-	// Refreshes is the number of refresh grants processed, answered or not.
-	Refreshes int `json:"refreshes"`
-	// Codes is the number of authorization codes issued.
-	Codes int `json:"codes"`
+	Connections int
+	// Refreshes is the number of refresh grants processed, whether the response arrived or not.
+	Refreshes int
 }
 
 // Counters returns the present counts.

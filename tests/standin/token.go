@@ -11,14 +11,14 @@ import (
 )
 
 // tokenRequest serves /ws/oauth/token (RFC 6749, section 3.2), or the fault that is due.
-func (s *Service) tokenRequest(r *http.Request, instance string) answer {
-	if fault, due := s.faults.takeToken(r.PostForm.Get("grant_type")); due {
+func (s *Service) tokenRequest(r *http.Request, instance string) response {
+	if fault, due := s.faults.take(false); due {
 		return s.strike(fault, r, instance)
 	}
 	return s.token(r, instance)
 }
 
-func (s *Service) token(r *http.Request, instance string) answer {
+func (s *Service) token(r *http.Request, instance string) response {
 	mediaType, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	form := r.PostForm
 	switch {
@@ -44,7 +44,7 @@ func (s *Service) token(r *http.Request, instance string) answer {
 	if subtle.ConstantTimeCompare([]byte(app.ClientSecret), []byte(form.Get("client_secret"))) != 1 {
 		return refusal(http.StatusUnauthorized, "invalid_client", "Client authentication failed")
 	}
-	grants := map[string]func(*App, map[string][]string) answer{
+	grants := map[string]func(*App, map[string][]string) response{
 		ClientCredentials: s.clientCredentials, RefreshToken: s.refreshToken, AuthorizationCode: s.authorizationCode,
 	}
 	grant, supported := grants[form.Get("grant_type")]
@@ -58,7 +58,7 @@ func (s *Service) token(r *http.Request, instance string) answer {
 }
 
 // clientCredentials and the other grants are called with s.mu held.
-func (s *Service) clientCredentials(app *App, form map[string][]string) answer {
+func (s *Service) clientCredentials(app *App, form map[string][]string) response {
 	asked := strings.Fields(value(form, "scope"))
 	if len(asked) == 0 {
 		asked = slices.DeleteFunc(slices.Clone(app.Scopes), func(scope string) bool { return scope == offlineAccess })
@@ -70,7 +70,7 @@ func (s *Service) clientCredentials(app *App, form map[string][]string) answer {
 	return s.issue(&authorization{app: app, scopes: granted}, granted, "")
 }
 
-func (s *Service) refreshToken(app *App, form map[string][]string) answer {
+func (s *Service) refreshToken(app *App, form map[string][]string) response {
 	token := value(form, "refresh_token")
 	a := s.state.refresh[token]
 	if a == nil || a.revoked || a.app.ClientID != app.ClientID {
@@ -93,8 +93,8 @@ func (s *Service) refreshToken(app *App, form map[string][]string) answer {
 	return s.issue(a, scopes, s.newRefreshToken(a))
 }
 
-func (s *Service) authorizationCode(app *App, form map[string][]string) answer {
-	invalid := func(description string) answer { return refusal(http.StatusBadRequest, "invalid_grant", description) }
+func (s *Service) authorizationCode(app *App, form map[string][]string) response {
+	invalid := func(description string) response { return refusal(http.StatusBadRequest, "invalid_grant", description) }
 	s.journal.secret(value(form, "code_verifier"))
 	c := s.state.codes[value(form, "code")]
 	switch {
@@ -122,15 +122,15 @@ func (s *Service) authorizationCode(app *App, form map[string][]string) answer {
 	return s.issue(c.authorization, c.scopes, refresh)
 }
 
-// issue answers with a new access token (RFC 6749, section 5.1).
-func (s *Service) issue(a *authorization, scopes []string, refresh string) answer {
-	return jsonAnswer(http.StatusOK, "issued", struct {
+// issue responds with a new access token (RFC 6749, section 5.1).
+func (s *Service) issue(a *authorization, scopes []string, refresh string) response {
+	return jsonResponse(http.StatusOK, struct {
 		Access    string `json:"access_token"`
 		Type      string `json:"token_type"`
 		ExpiresIn int    `json:"expires_in"`
 		Scope     string `json:"scope"`
 		Refresh   string `json:"refresh_token,omitempty"`
-	}{s.newAccessToken(a), "Bearer", a.app.ExpiresIn, strings.Join(scopes, " "), refresh})
+	}{s.newAccessToken(a), "Bearer", int(accessLife.Seconds()), strings.Join(scopes, " "), refresh})
 }
 
 // challengeOf is the S256 code challenge of a verifier (RFC 7636, section 4.2).
@@ -156,7 +156,7 @@ func repeated(form map[string][]string) bool {
 }
 
 // organizations serves the one API call, which any valid access token of the instance may make.
-func (s *Service) organizations(r *http.Request, instance string) answer {
+func (s *Service) organizations(r *http.Request, instance string) response {
 	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -173,5 +173,5 @@ func (s *Service) organizations(r *http.Request, instance string) answer {
 		ID   int    `json:"id"`
 		Name string `json:"name"`
 	}
-	return jsonAnswer(http.StatusOK, "listed", []organization{{1, "Example Dental"}, {2, "Example Logistics"}, {3, "Example School"}})
+	return jsonResponse(http.StatusOK, []organization{{1, "Example Dental"}, {2, "Example Logistics"}, {3, "Example School"}})
 }

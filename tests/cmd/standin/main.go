@@ -1,13 +1,13 @@
 // Command standin runs the stand-in NinjaOne of tests/standin for Pester, the demo and benchmarks.
 //
-//	standin [--demo] [--auto-consent] [--dir DIR]
+//	standin [--demo] [--auto-consent]
 //	standin [flags] -- command [argument …]
 //
-// Without a command it prints one JSON line, {"proxy", "certFile", "control", "pid"}, and serves until its stdin closes or it
-// gets SIGINT or SIGTERM. With a command it runs that, with HTTPS_PROXY, SSL_CERT_FILE and STANDIN_CONTROL (the address of the
-// control API) in its environment, and ends with it and its exit status; it prints nothing itself.
+// Without a command it prints one JSON line, {"proxy", "certFile", "control"}, and serves until its stdin closes or it
+// gets SIGINT or SIGTERM. With a command it runs that, with HTTPS_PROXY and SSL_CERT_FILE in its environment, and ends with it
+// and its exit status; it prints nothing itself.
 //
-// The control API is that of [standin.Service.Control].
+// At the address "control" is the API of [standin.Service.Control].
 package main
 
 import (
@@ -30,8 +30,8 @@ import (
 
 const usage = `standin runs a stand-in NinjaOne.
 
-  standin [flags]                     prints {"proxy", "certFile", "control", "pid"} and serves until stdin closes
-  standin [flags] -- command [...]    runs the command with HTTPS_PROXY, SSL_CERT_FILE and STANDIN_CONTROL set
+  standin [flags]                     prints {"proxy", "certFile", "control"} and serves until stdin closes
+  standin [flags] -- command [...]    runs the command with HTTPS_PROXY and SSL_CERT_FILE set
 
 The control API (go doc ninjaone-auth/tests/standin Service.Control lists it) is at the address "control".
 
@@ -42,7 +42,6 @@ func main() {
 	flags := flag.NewFlagSet("standin", flag.ExitOnError)
 	demo := flags.Bool("demo", false, "register the application of the help page's examples")
 	autoConsent := flags.Bool("auto-consent", false, "the demo's user allows at once, without a consent page")
-	dir := flags.String("dir", "", "folder for the certificate authority (default: a temporary one, removed at the end)")
 	flags.Usage = func() {
 		fmt.Fprint(os.Stderr, usage)
 		flags.PrintDefaults()
@@ -50,7 +49,7 @@ func main() {
 	_ = flags.Parse(os.Args[1:])
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, *dir, *demo, *autoConsent, flags.Args())
+	err := run(ctx, *demo, *autoConsent, flags.Args())
 	stop()
 	var exit *exec.ExitError
 	switch {
@@ -62,15 +61,12 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, dir string, demo, autoConsent bool, command []string) error {
-	if dir == "" {
-		temporary, err := os.MkdirTemp("", "standin-")
-		if err != nil {
-			return err
-		}
-		defer func() { _ = os.RemoveAll(temporary) }()
-		dir = temporary
+func run(ctx context.Context, demo, autoConsent bool, command []string) error {
+	dir, err := os.MkdirTemp("", "standin-")
+	if err != nil {
+		return err
 	}
+	defer func() { _ = os.RemoveAll(dir) }()
 	service, err := standin.Start(dir)
 	if err != nil {
 		return err
@@ -83,6 +79,9 @@ func run(ctx context.Context, dir string, demo, autoConsent bool, command []stri
 			return err
 		}
 	}
+	if len(command) > 0 {
+		return runCommand(ctx, command, service.Env())
+	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
@@ -90,13 +89,8 @@ func run(ctx context.Context, dir string, demo, autoConsent bool, command []stri
 	control := &http.Server{Handler: service.Control(), ReadHeaderTimeout: 10 * time.Second}
 	defer func() { _ = control.Close() }()
 	go func() { _ = control.Serve(listener) }()
-	address := "http://" + listener.Addr().String()
-
-	if len(command) > 0 {
-		return runCommand(ctx, command, append(service.Env(), "STANDIN_CONTROL="+address))
-	}
-	err = json.NewEncoder(os.Stdout).Encode(map[string]any{
-		"proxy": service.ProxyURL(), "certFile": service.CertFile(), "control": address, "pid": os.Getpid(),
+	err = json.NewEncoder(os.Stdout).Encode(map[string]string{
+		"proxy": service.ProxyURL(), "certFile": service.CertFile(), "control": "http://" + listener.Addr().String(),
 	})
 	if err != nil {
 		return err

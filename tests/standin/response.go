@@ -1,7 +1,6 @@
 package standin
 
 import (
-	"context"
 	"crypto/tls"
 	"encoding/json"
 	"net"
@@ -10,25 +9,24 @@ import (
 	"strings"
 )
 
-// answer is what a handler decides; serve logs and writes it.
-type answer struct {
+// response is what a handler decides; serve logs and writes it.
+type response struct {
 	status      int
-	outcome     string
 	contentType string
 	retryAfter  string
 	location    string
 	body        []byte
-	// drop closes the connection in place of an answer.
+	// drop closes the connection in place of a response.
 	drop bool
 }
 
-func jsonAnswer(status int, outcome string, fields any) answer {
+func jsonResponse(status int, fields any) response {
 	body, _ := json.Marshal(fields)
-	return answer{status: status, outcome: outcome, contentType: "application/json;charset=UTF-8", body: body}
+	return response{status: status, contentType: "application/json;charset=UTF-8", body: body}
 }
 
 // refusal is the {error, error_description, error_code} shape; an empty description leaves only error.
-func refusal(status int, code, description string) answer {
+func refusal(status int, code, description string) response {
 	fields := struct {
 		Error       string `json:"error"`
 		Description string `json:"error_description,omitempty"`
@@ -37,19 +35,19 @@ func refusal(status int, code, description string) answer {
 	if description != "" {
 		fields.Code = strings.ToUpper(code)
 	}
-	return jsonAnswer(status, "refused: "+code, fields)
+	return jsonResponse(status, fields)
 }
 
 // failed is the {resultCode, errorMessage, incidentId} shape; an empty message is left out.
-func failed(status int, resultCode, message string) answer {
-	return jsonAnswer(status, "refused: "+resultCode, struct {
+func failed(status int, resultCode, message string) response {
+	return jsonResponse(status, struct {
 		ResultCode string `json:"resultCode"`
 		Message    string `json:"errorMessage,omitempty"`
 		IncidentID string `json:"incidentId"`
 	}{resultCode, message, newUUID()})
 }
 
-func (a answer) write(w http.ResponseWriter, r *http.Request) {
+func (a response) write(w http.ResponseWriter, r *http.Request) {
 	if a.drop {
 		drop(r)
 		return
@@ -84,15 +82,15 @@ func drop(r *http.Request) {
 }
 
 // serve logs a request, looks for violations, and writes what handle decides.
-func (s *Service) serve(handle func(r *http.Request, instance string) answer) http.HandlerFunc {
+func (s *Service) serve(handle func(r *http.Request, instance string) response) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		label, _, _ := strings.Cut(r.Host, ".")
 		instance := instances[label]
 		r.Body = http.MaxBytesReader(w, r.Body, 1<<20)
 		formError := r.ParseForm()
-		entry := s.journal.begin(r, instance)
+		entry := s.journal.begin(r)
 		s.lookForViolations(r)
-		var a answer
+		var a response
 		switch {
 		case instance == "" || r.TLS == nil || !strings.EqualFold(strings.TrimSuffix(r.Host, ":443"), r.TLS.ServerName):
 			a = failed(http.StatusMisdirectedRequest, "MISDIRECTED", "The host is not the one that the connection was made to")
@@ -101,7 +99,7 @@ func (s *Service) serve(handle func(r *http.Request, instance string) answer) ht
 		default:
 			a = handle(r, instance)
 		}
-		s.journal.end(entry, a.status, a.outcome)
+		s.journal.end(entry, a.status)
 		a.write(w, r)
 	}
 }
@@ -117,22 +115,14 @@ func (s *Service) lookForViolations(r *http.Request) {
 	}
 }
 
-// leave waits for a context's end or the service's.
-func (s *Service) leave(ctx context.Context) {
-	select {
-	case <-ctx.Done():
-	case <-s.closed:
-	}
-}
-
 func (s *Service) routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/ws/oauth/token", s.serve(s.tokenRequest))
 	mux.HandleFunc("/ws/oauth/authorize", s.serve(s.authorize))
 	mux.HandleFunc("/ws/oauth/consent", s.serve(s.consent))
 	mux.HandleFunc("/v2/organizations", s.serve(s.organizations))
-	mux.HandleFunc(redirectedPath, s.serve(s.redirected))
-	mux.HandleFunc("/", s.serve(func(*http.Request, string) answer {
+	mux.HandleFunc(elsewherePath, s.serve(s.elsewhere))
+	mux.HandleFunc("/", s.serve(func(*http.Request, string) response {
 		return failed(http.StatusNotFound, "NOT_FOUND", "No such resource")
 	}))
 	return mux
