@@ -10,24 +10,18 @@ BeforeAll {
     Import-Module (Join-Path $PSScriptRoot 'Wrapper.psm1') -Force
     . (Get-WrapperPath)
     $table = & (Get-BuiltProgram NINJAONE_AUTH_PATH ./cmd/ninjaone-auth) parameters | ConvertFrom-Json
+    $tokens = $errors = $null
+    $ast = [System.Management.Automation.Language.Parser]::ParseFile((Get-WrapperPath), [ref] $tokens, [ref] $errors)
     $command = Get-Command Connect-NinjaOne
     $common = [System.Management.Automation.Cmdlet]::CommonParameters
     $sets = 'Authorisation Code', 'Secret Vault Write', 'Token Authentication', 'Client Credentials', 'Secret Vault Read'
 }
 
 Describe 'The file' {
-    It 'parses without errors' {
-        $errors = $null
-        $null = [System.Management.Automation.Language.Parser]::ParseFile((Get-WrapperPath), [ref] $null, [ref] $errors)
-        $errors | Should -BeNullOrEmpty
-    }
+    It 'parses without errors' { $errors | Should -BeNullOrEmpty }
 
     It 'uses no syntax and no API that Windows PowerShell 5.1 lacks' {
-        $ast = [System.Management.Automation.Language.Parser]::ParseFile((Get-WrapperPath), [ref] $null, [ref] $null)
-        $newer = 'TernaryExpressionAst', 'PipelineChainAst'
-        $ast.FindAll({ $args[0].GetType().Name -in $newer }, $true) | Should -BeNullOrEmpty
-        $tokens = $null
-        $null = [System.Management.Automation.Language.Parser]::ParseFile((Get-WrapperPath), [ref] $tokens, [ref] $null)
+        $ast.FindAll({ $args[0].GetType().Name -in 'TernaryExpressionAst', 'PipelineChainAst' }, $true) | Should -BeNullOrEmpty
         $tokens | Where-Object Kind -in 'QuestionQuestion', 'QuestionQuestionEquals', 'QuestionDot', 'QuestionLBracket', 'AndAnd', 'OrOr' | Should -BeNullOrEmpty
         [IO.File]::ReadAllText((Get-WrapperPath)) | Should -Not -Match 'ArgumentList|-AsHashtable|Kill\(\$true\)|\$Is(Windows|Linux|MacOS|CoreCLR)\b|-Parallel|-AsUTC'
     }
@@ -36,13 +30,13 @@ Describe 'The file' {
         [IO.File]::ReadAllText((Get-WrapperPath)) | Should -Not -Match '[^\x00-\x7F]'
     }
 
-    It 'defines one function and its alias, and nothing else' {
-        $state = [System.Management.Automation.Runspaces.InitialSessionState]::CreateDefault2()
-        $shell = [powershell]::Create($state)
+    It 'defines Connect-NinjaOne, its alias cno, and nothing else' {
+        $shell = [powershell]::Create([System.Management.Automation.Runspaces.InitialSessionState]::CreateDefault2())
         $difference = $shell.AddScript("`$before = Get-ChildItem Function:, Alias:, Variable: | ForEach-Object Name; . '$(Get-WrapperPath)'
             Get-ChildItem Function:, Alias:, Variable: | Where-Object Name -notin (`$before + 'before') | ForEach-Object Name").Invoke()
         $shell.Dispose()
         $difference | Should -Be 'Connect-NinjaOne', 'cno'
+        (Get-Alias cno).ResolvedCommandName | Should -Be 'Connect-NinjaOne'
     }
 }
 
@@ -79,10 +73,6 @@ Describe 'The parameters' {
             "Connect-NinjaOne -UseTokenAuth $credentials [-RefreshToken <string>] [-ShowTokens] $vault [-ParseDateTimes] [<CommonParameters>]"
             "Connect-NinjaOne -UseClientAuth $credentials [-ShowTokens] $vault [-ParseDateTimes] [<CommonParameters>]"
             "Connect-NinjaOne -UseSecretManagement -VaultName <string> [-WriteToSecretVault] [-ReadFromSecretVault] [-SecretPrefix <string>] [-ParseDateTimes] [<CommonParameters>]") | Sort-Object)
-    }
-
-    It 'has the alias cno' {
-        (Get-Alias cno).ResolvedCommandName | Should -Be 'Connect-NinjaOne'
     }
 
     It 'takes <_> as an instance, in any case' -ForEach 'eu', 'oc', 'us', 'ca', 'us2', 'fed', 'EU', 'Fed' {
@@ -144,11 +134,10 @@ Describe 'The help' {
     }
 }
 
-Describe 'The engine''s binder' {
+Describe 'PowerShell''s parameter binder' {
     It 'resolves all 65,536 subsets of the documented parameters as the table does' {
         # The function's own parameters and dynamicparam, with a body that returns the set. A runspace without a host
         # fails at a missing mandatory parameter, where one with a host would ask for it.
-        $ast = [System.Management.Automation.Language.Parser]::ParseFile((Get-WrapperPath), [ref] $null, [ref] $null)
         $body = $ast.Find({ $args[0] -is [System.Management.Automation.Language.FunctionDefinitionAst] }, $true).Body
         $function = "function Connect-NinjaOne {`n$($body.ParamBlock.Attributes.Extent.Text -join "`n")`n$($body.ParamBlock.Extent.Text)`n" +
             "$($body.DynamicParamBlock.Extent.Text)`nend { `$PSCmdlet.ParameterSetName } }"
@@ -166,9 +155,9 @@ Describe 'The engine''s binder' {
                 $mask = [int] $fields[0]
                 $given = @{}
                 for ($i = 0; $i -lt 16; $i++) { if ($mask -band (1 -shl $i)) { $given[$names[$i]] = $values[$names[$i]] } }
-                try { $answer = "$mask`tset`t$(Connect-NinjaOne @given)`t" }
-                catch { $answer = "$mask`terror`t$($_.Exception.ErrorId)`t$(if ($_.Exception.ErrorId -eq 'MissingMandatoryParameter') { $_.Exception.ParameterName.Trim() })" }
-                if ($answer.TrimEnd() -ne $line.TrimEnd()) { "$answer, but the table has: $line" }
+                try { $outcome = "$mask`tset`t$(Connect-NinjaOne @given)`t" }
+                catch { $outcome = "$mask`terror`t$($_.Exception.ErrorId)`t$(if ($_.Exception.ErrorId -eq 'MissingMandatoryParameter') { $_.Exception.ParameterName.Trim() })" }
+                if ($outcome.TrimEnd() -ne $line.TrimEnd()) { "$outcome, but the table has: $line" }
             }
         }
         $file = Join-Path $PSScriptRoot '..' 'pkg' 'paramsets' 'testdata' 'parameter-sets.tsv.gz'

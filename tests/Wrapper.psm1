@@ -1,6 +1,17 @@
 # What the tests of the wrapper share.
 
 $root = Split-Path $PSScriptRoot
+$suffix = if ($IsWindows) { '.exe' }
+$processes = [Collections.Generic.List[Diagnostics.Process]]::new()
+$environment = @{}
+foreach ($name in 'NINJAONE_AUTH_PATH', 'HTTPS_PROXY', 'SSL_CERT_FILE', 'SECRETMANAGEMENT_STANDIN_HOME') { $environment[$name] = [Environment]::GetEnvironmentVariable($name) }
+
+# Ends what a failed test has left running, and restores the environment. Pester itself removes the test drive.
+function Clear-Leftover {
+    $drive = (Get-PSDrive TestDrive).Root
+    foreach ($process in @($processes) + @(Get-Process | Where-Object { "$($_.Path)".StartsWith($drive) })) { if (-not $process.HasExited) { $process.Kill($true) } }
+    foreach ($name in $environment.Keys) { [Environment]::SetEnvironmentVariable($name, $environment[$name]) }
+}
 
 # The path of powershell/Connect-NinjaOne.ps1.
 function Get-WrapperPath { Join-Path $root 'powershell' 'Connect-NinjaOne.ps1' }
@@ -9,75 +20,149 @@ function Get-WrapperPath { Join-Path $root 'powershell' 'Connect-NinjaOne.ps1' }
 function Get-BuiltProgram ([string] $Variable, [string] $Package) {
     $path = [Environment]::GetEnvironmentVariable($Variable)
     if ($path) { return $path }
-    $path = Join-Path ([IO.Path]::GetTempPath()) "ninjaone-auth-tests-$PID-$(Split-Path $Package -Leaf)"
-    if ($env:OS -eq 'Windows_NT') { $path += '.exe' }
-    if (-not (Test-Path -LiteralPath $path)) {
+    $path = Join-Path $root 'bin' 'tests' "$(Split-Path $Package -Leaf)$suffix"
+    if (-not $built.Contains($path)) {
         Push-Location $root
         try { go build -o $path $Package } finally { Pop-Location }
         if ($LASTEXITCODE) { throw "go build $Package failed." }
+        $null = $built.Add($path)
     }
     $path
 }
+$built = [Collections.Generic.HashSet[string]]::new()
 
-# A pwsh of its own that dot-sources the wrapper and runs a script; both outputs are kept.
+function Get-PlayPath { Get-BuiltProgram PLAY_PATH ./tests/cmd/play }
+
+# Makes PATH (with .exe on Windows) a program that plays a script, and returns its full path. See tests/cmd/play for the
+# script and for the notes beside it, which are removed first, like any other file PATH.*.
+function New-FakeProgram ([string] $Path, [string[]] $Script = @()) {
+    $null = New-Item -ItemType Directory -Path (Split-Path $Path) -Force
+    Get-ChildItem "$Path.*" | Where-Object FullName -ne "$Path$suffix" | Remove-Item
+    if (-not [IO.File]::Exists("$Path$suffix")) { [IO.File]::Copy((Get-PlayPath), "$Path$suffix") }
+    [IO.File]::WriteAllLines("$Path.script", $Script)
+    "$Path$suffix"
+}
+
+# The step of a script that prints a line of the protocol.
+function Get-PrintStep ($Value) { "print $(ConvertTo-Json $Value -Depth 6 -Compress -EscapeHandling EscapeNonAscii)" }
+
+# The program's answer with a session, some fields changed.
+function New-Session ([hashtable] $Connection = @{}, [hashtable] $Authentication = @{}) {
+    $session = @{
+        type = 'session'; parameterSet = 'Client Credentials'
+        connection = @{
+            AuthMode = 'Client Credentials'; URL = 'https://eu.ninjarmm.com'; Instance = 'eu'; ClientId = 'id'; ClientSecret = 'client-secret-0'
+            AuthListenerPort = 9090; AuthScopes = 'monitoring management control'; RedirectURI = 'http://localhost:9090/'
+            UseSecretManagement = $false; VaultName = $null; WriteToSecretVault = $false; ReadFromSecretVault = $false; SecretPrefix = 'NinjaOne'
+        }
+        authentication = @{ Type = 'Bearer'; Access = 'access-token-0'; Expires = '2026-11-24T08:00:00.5Z'; Refresh = $null }
+    }
+    foreach ($key in $Connection.Keys) { $session.connection[$key] = $Connection[$key] }
+    foreach ($key in $Authentication.Keys) { $session.authentication[$key] = $Authentication[$key] }
+    $session
+}
+
+# A value as JSON with its names in order, to compare it whole; what JSON has no type for is a text.
+function Format-Json ($Value) { ConvertTo-Json (ConvertTo-Plain $Value) -Depth 8 -Compress }
+
+function ConvertTo-Plain ($Value) {
+    if ($Value -is [hashtable]) { $Value = [pscustomobject] $Value }
+    if ($Value -is [System.Management.Automation.PSCustomObject]) {
+        $plain = [ordered] @{}
+        foreach ($property in $Value.PSObject.Properties | Sort-Object Name) { $plain[$property.Name] = ConvertTo-Plain $property.Value }
+        return $plain
+    }
+    if ($Value -is [array]) { return , @(foreach ($element in $Value) { ConvertTo-Plain $element }) }
+    if ($Value -is [datetime]) { return $Value.ToString('o') }
+    if ($Value -is [UriBuilder]) { return "$Value" }
+    $Value
+}
+
+# A pwsh of its own that dot-sources the wrapper and runs a script; both outputs are kept. It is started so that it can be
+# interrupted even if these tests can't.
 function Start-Shell ([string] $Script, [string[]] $Arguments = '-NonInteractive', [hashtable] $Environment = @{}) {
-    $file = Join-Path ([IO.Path]::GetTempPath()) "ninjaone-auth-tests-$([guid]::NewGuid()).ps1"
-    [IO.File]::WriteAllText($file, "`$null = 0`n. '$(Get-WrapperPath)'`n$Script`n")
-    $start = [Diagnostics.ProcessStartInfo]::new((Get-Process -Id $PID).Path)
-    foreach ($argument in @('-NoProfile') + $Arguments + @('-File', $file)) { $start.ArgumentList.Add($argument) }
+    $file = Join-Path (Get-PSDrive TestDrive).Root "$([guid]::NewGuid()).ps1"
+    [IO.File]::WriteAllText($file, ". '$(Get-WrapperPath)'`n$Script`n")
+    $start = [Diagnostics.ProcessStartInfo]::new((Get-PlayPath))
+    foreach ($argument in @([Environment]::ProcessPath, '-NoProfile') + $Arguments + @('-File', $file)) { $start.ArgumentList.Add($argument) }
     $start.Environment['NO_COLOR'] = '1'
     $start.Environment['TERM'] = 'dumb'
     foreach ($name in $Environment.Keys) { $start.Environment[$name] = $Environment[$name] }
     $start.RedirectStandardInput = $start.RedirectStandardOutput = $start.RedirectStandardError = $true
     $process = [Diagnostics.Process]::Start($start)
+    $processes.Add($process)
     $process.StandardInput.Close()
-    @{ Process = $process; Out = $process.StandardOutput.ReadToEndAsync(); Error = $process.StandardError.ReadToEndAsync(); File = $file }
+    @{ Process = $process; Out = $process.StandardOutput.ReadToEndAsync(); Error = $process.StandardError.ReadToEndAsync() }
 }
 
 # Waits for a shell to end and returns everything that it wrote.
-function Wait-Shell ($Shell, [int] $Seconds = 60) {
+function Wait-Shell ($Shell, [int] $Seconds = 120) {
     if (-not $Shell.Process.WaitForExit($Seconds * 1000)) {
         $Shell.Process.Kill($true)
         throw "The shell did not end within $Seconds s: $($Shell.Out.Result) $($Shell.Error.Result)"
     }
-    [IO.File]::Delete($Shell.File)
     $Shell.Out.Result + $Shell.Error.Result
 }
 
-# What Ctrl+C does to a shell.
-function Stop-Shell ($Shell) { & sh -c "kill -INT $($Shell.Process.Id)" }
+# Does to a shell what Ctrl+C does.
+function Stop-Shell ($Shell) { & (Get-PlayPath) -interrupt $Shell.Process.Id }
 
 function Invoke-Shell ([string] $Script, [string[]] $Arguments = '-NonInteractive', [hashtable] $Environment = @{}) {
     Wait-Shell (Start-Shell $Script $Arguments $Environment)
 }
 
-# A runspace of its own that dot-sources the wrapper and runs a script: what it put out, and its errors.
+# A runspace of its own that dot-sources the wrapper and runs a script.
+function New-Runspace ([string] $Script) { [powershell]::Create().AddScript(". '$(Get-WrapperPath)'`n$Script") }
+
+# What a script puts out in such a runspace, and its errors.
 function Invoke-Runspace ([string] $Script) {
-    $shell = [powershell]::Create().AddScript(". '$(Get-WrapperPath)'`n$Script")
-    try {
-        $shell.Invoke()
-        $shell.Streams.Error
-    } finally {
-        $shell.Dispose()
-    }
+    $runspace = New-Runspace $Script
+    try { $runspace.Invoke(); $runspace.Streams.Error } finally { $runspace.Dispose() }
 }
 
 # Waits until a condition holds.
-function Wait-Until ([scriptblock] $Condition, [double] $Seconds = 20) {
+function Wait-Until ([scriptblock] $Condition, [double] $Seconds = 60) {
     $clock = [Diagnostics.Stopwatch]::StartNew()
     while (-not (& $Condition)) {
         if ($clock.Elapsed.TotalSeconds -gt $Seconds) { throw "Not within $Seconds s: $Condition" }
         Start-Sleep -Milliseconds 20
     }
-    $clock.Elapsed
 }
 
-# A program that plays the other side: it notes the request (in .request beside it) and its pid (.pid), then runs a shell script.
-function New-FakeProgram ([string] $Path, [string] $Script) {
-    [IO.File]::WriteAllText($Path, "#!/bin/sh`necho `$`$ > '$Path.pid'`nprintf '%s\n' `"`$*`" > '$Path.arguments'`nenv > '$Path.environment'`n" +
-        "IFS= read -r request`nprintf '%s\n' `"`$request`" > '$Path.request'`n$Script`n")
-    [IO.File]::SetUnixFileMode($Path, 'UserRead, UserWrite, UserExecute')
-    $Path
+# The error record that a script block ends with.
+function Get-Failure ([scriptblock] $Block) { try { $null = & $Block } catch { return $_ }; throw "It did not fail: $Block" }
+
+# Removes the session that the caller's connects have set.
+function Clear-Session {
+    [CmdletBinding()] param ()
+    foreach ($name in 'NRAPIConnectionInformation', 'NRAPIAuthenticationInformation', 'ParseDateTimes') { $PSCmdlet.SessionState.PSVariable.Remove("Script:$name") }
+}
+
+# Starts the stand-in NinjaOne, which programs reach through the environment; returns what it says of itself.
+function Start-Standin {
+    $start = [Diagnostics.ProcessStartInfo]::new((Get-BuiltProgram STANDIN_PATH ./tests/cmd/standin))
+    $start.Arguments = "--dir `"$((Get-PSDrive TestDrive).Root)`""
+    $start.RedirectStandardInput = $start.RedirectStandardOutput = $true
+    $process = [Diagnostics.Process]::Start($start)
+    $processes.Add($process)
+    $script:service = $process.StandardOutput.ReadLine() | ConvertFrom-Json
+    $env:HTTPS_PROXY = $service.proxy
+    $env:SSL_CERT_FILE = $service.certFile
+    $service
+}
+
+# Calls the stand-in's control API.
+function Invoke-Standin ([string] $Method, [string] $Path, $Body) {
+    $arguments = @{ Method = $Method; Uri = "$($service.control)$Path"; NoProxy = $true }
+    if ($Body) { $arguments.Body = ConvertTo-Json $Body; $arguments.ContentType = 'application/json' }
+    $result = Invoke-RestMethod @arguments
+    $result
+}
+
+# The secrets, of all that the stand-in ever registered or issued, that an output shows.
+function Find-Secret ($Output) {
+    $text = $Output | ForEach-Object { $_; if ($_ -is [System.Management.Automation.ErrorRecord]) { $_, $_.Exception, $_.ErrorDetails | Format-List * -Force } } | Out-String -Width 5000
+    Invoke-Standin GET /secrets | Where-Object { $text.Contains($_) }
 }
 
 # Whether this machine has SecretManagement: the tests that need it are skipped without it, and listed as not run.
@@ -109,24 +194,5 @@ function Get-VaultCall ($Vault, [string] $Function) {
     if (-not [IO.File]::Exists("$($Vault.Path).calls")) { return }
     [IO.File]::ReadAllLines("$($Vault.Path).calls") | Where-Object { $_.StartsWith("$Function ") } | ForEach-Object { $_.Substring($Function.Length + 1) }
 }
-
-# The answer line with a session, some fields changed.
-function Get-SessionLine ([hashtable] $Connection = @{}, [hashtable] $Authentication = @{}) {
-    $line = @{
-        type = 'session'; parameterSet = 'Client Credentials'
-        connection = @{
-            AuthMode = 'Client Credentials'; URL = 'https://eu.ninjarmm.com'; Instance = 'eu'; ClientId = 'id'; ClientSecret = 'client-secret-0'
-            AuthListenerPort = 9090; AuthScopes = 'monitoring management control'; RedirectURI = 'http://localhost:9090/'
-            UseSecretManagement = $false; VaultName = $null; WriteToSecretVault = $false; ReadFromSecretVault = $false; SecretPrefix = 'NinjaOne'
-        }
-        authentication = @{ Type = 'Bearer'; Access = 'access-token-0'; Expires = '2026-11-24T08:00:00.5Z'; Refresh = $null }
-    }
-    foreach ($key in $Connection.Keys) { $line.connection[$key] = $Connection[$key] }
-    foreach ($key in $Authentication.Keys) { $line.authentication[$key] = $Authentication[$key] }
-    ConvertTo-Json $line -Depth 6 -Compress -EscapeHandling EscapeNonAscii
-}
-
-# A shell command that prints a line of JSON.
-function Get-PrintCommand ([string] $Line) { "printf '%s\n' '$($Line.Replace("'", '\u0027'))'" }
 
 Export-ModuleMember -Function *

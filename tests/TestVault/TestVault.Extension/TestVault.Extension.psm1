@@ -41,7 +41,8 @@ function Get-Secret {
 function Set-Secret {
     [CmdletBinding()]
     param ([string] $Name, [object] $Secret, [string] $VaultName, [hashtable] $AdditionalParameters)
-    Use-Store $VaultName $AdditionalParameters.Path Set-Secret $Name { $args[0][$Name] = $Secret }
+    # A careless vault: its failure shows the value, which whoever passes the failure on has to hide.
+    try { Use-Store $VaultName $AdditionalParameters.Path Set-Secret $Name { $args[0][$Name] = $Secret } } catch { throw "$_ The value is $Secret." }
 }
 
 function Remove-Secret {

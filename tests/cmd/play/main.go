@@ -23,7 +23,8 @@
 // A file's name is taken relative to the program's folder, and reaches to the first blank.
 //
 // Without a script it is a launcher: play COMMAND [ARGUMENT …] becomes that command, with the default action for every
-// signal that its parent has it ignore, as nohup does. A shell can't undo that.
+// signal that its parent has it ignore, as nohup does. A shell can't undo that. And play -interrupt PID does to a process
+// what Ctrl+C does, where there are signals.
 package main
 
 import (
@@ -46,6 +47,12 @@ func main() {
 	}
 	p := &player{name: strings.TrimSuffix(own, ".exe"), stdin: bufio.NewReader(os.Stdin)}
 	script, err := os.ReadFile(p.name + ".script")
+	if err != nil && len(os.Args) == 3 && os.Args[1] == "-interrupt" {
+		if err := interrupt(os.Args[2]); err != nil {
+			fail(err)
+		}
+		return
+	}
 	if err != nil {
 		fail(launch(os.Args[1:]))
 	}
@@ -66,6 +73,18 @@ func main() {
 	}
 }
 
+func interrupt(id string) error {
+	pid, err := strconv.Atoi(id)
+	if err != nil {
+		return err
+	}
+	process, err := os.FindProcess(pid)
+	if err != nil {
+		return err
+	}
+	return process.Signal(os.Interrupt)
+}
+
 func fail(err error) {
 	fmt.Fprintln(os.Stderr, "play:", err)
 	os.Exit(125)
@@ -82,11 +101,13 @@ type player struct {
 // note makes a file that is complete as soon as it is there.
 func (p *player) note(suffix, text string) { p.write(p.name+"."+suffix, text) }
 
+// write may be at work in several processes of one name at once.
 func (p *player) write(path, text string) {
-	if err := os.WriteFile(path+".new", []byte(text), 0o600); err != nil {
+	part := fmt.Sprintf("%s.%d", path, os.Getpid())
+	if err := os.WriteFile(part, []byte(text), 0o600); err != nil {
 		fail(err)
 	}
-	if err := os.Rename(path+".new", path); err != nil {
+	if err := os.Rename(part, path); err != nil {
 		fail(err)
 	}
 }
