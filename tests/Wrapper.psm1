@@ -141,7 +141,6 @@ function Clear-Session {
 # Starts the stand-in NinjaOne, which programs reach through the environment; returns what it says of itself.
 function Start-Standin {
     $start = [Diagnostics.ProcessStartInfo]::new((Get-BuiltProgram STANDIN_PATH ./tests/cmd/standin))
-    $start.Arguments = "--dir `"$((Get-PSDrive TestDrive).Root)`""
     $start.RedirectStandardInput = $start.RedirectStandardOutput = $true
     $process = [Diagnostics.Process]::Start($start)
     $processes.Add($process)
