@@ -28,7 +28,7 @@ import (
 // binary is the program under test and player the fake program, both built once.
 var binary, player string
 
-// TestMain builds the program, and makes the test binary its own keyring child (package vault).
+// TestMain builds the program, and makes the test binary its own keyring child.
 func TestMain(m *testing.M) {
 	if len(os.Args) == 3 && os.Args[1] == nobus.ChildCommand {
 		if keyring.Serve(os.Args[2], os.Stdin, os.Stdout) != nil {

@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -20,11 +19,9 @@ import (
 
 func startSecretService(t testing.TB) *need.SecretService {
 	t.Helper()
-	service := need.StartSecretService(t, t.TempDir())
-	for _, variable := range service.Environment {
-		name, value, _ := strings.Cut(variable, "=")
-		t.Setenv(name, value)
-	}
+	home(t)
+	service := need.StartSecretService(t)
+	t.Setenv("DBUS_SESSION_BUS_ADDRESS", service.Address)
 	t.Setenv(BackendVariable, "")
 	return service
 }

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -13,29 +12,27 @@ import (
 // SecretService is a D-Bus session bus of the test's own with gnome-keyring on it, whose login keyring is unlocked.
 type SecretService struct {
 	t testing.TB
-	// Environment is what a program needs to reach it, as NAME=value.
-	Environment []string
+	// Address is the bus's, for DBUS_SESSION_BUS_ADDRESS.
+	Address string
 }
 
-// StartSecretService starts one that keeps its files in a folder.
-func StartSecretService(t testing.TB, folder string) *SecretService {
+// StartSecretService starts one, with a home of its own.
+func StartSecretService(t testing.TB) *SecretService {
 	t.Helper()
-	s := &SecretService{t: t, Environment: []string{"PATH=" + os.Getenv("PATH"), "DISPLAY=", "WAYLAND_DISPLAY="}}
-	for _, variable := range []string{"HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR"} {
-		path := filepath.Join(folder, strings.ToLower(variable))
-		if err := os.MkdirAll(path, 0o700); err != nil {
-			t.Fatal(err)
-		}
-		s.Environment = append(s.Environment, variable+"="+path)
-	}
-	s.Environment = append(s.Environment, "DBUS_SESSION_BUS_ADDRESS="+StartBus(t, "--session"))
+	s := &SecretService{t, StartBus(t, "--session")}
+	home := t.TempDir()
 	daemon := exec.Command(Command(t, "gnome-keyring-daemon", "apt-get install gnome-keyring"), "--foreground", "--unlock", "--components=secrets")
-	daemon.Env, daemon.Stdin = s.Environment, strings.NewReader("password")
+	daemon.Env = append(s.environment(), "HOME="+home, "XDG_DATA_HOME="+home, "XDG_RUNTIME_DIR="+home)
+	daemon.Stdin = strings.NewReader("password")
 	untilTheEnd(t, daemon)
 	// The bus would start a locked keyring of its own for a call that comes before ours is there.
 	s.await("true", "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus.NameHasOwner", "string:org.freedesktop.secrets")
 	s.await("/collection/login", "org.freedesktop.secrets", "/org/freedesktop/secrets", "org.freedesktop.Secret.Service.ReadAlias", "string:default")
 	return s
+}
+
+func (s *SecretService) environment() []string {
+	return []string{"PATH=" + os.Getenv("PATH"), "DBUS_SESSION_BUS_ADDRESS=" + s.Address}
 }
 
 // Lock locks the login keyring.
@@ -63,7 +60,7 @@ func (s *SecretService) await(want, destination, path, method, argument string) 
 
 func (s *SecretService) call(destination, path, method, argument string) (string, error) {
 	send := exec.Command("dbus-send", "--session", "--print-reply", "--dest="+destination, path, method, argument)
-	send.Env = s.Environment
+	send.Env = s.environment()
 	output, err := send.CombinedOutput()
 	return string(output), err
 }
@@ -71,7 +68,7 @@ func (s *SecretService) call(destination, path, method, argument string) (string
 // StartBus starts a D-Bus bus for the test, which the options name, and returns its address.
 func StartBus(t testing.TB, options ...string) string {
 	t.Helper()
-	daemon := exec.Command(Command(t, "dbus-daemon", "apt-get install dbus"), append(options, "--nofork", "--print-address=1")...)
+	daemon := exec.Command(Command(t, "dbus-daemon", "apt-get install dbus"), append(options, "--address=unix:dir="+t.TempDir(), "--nofork", "--print-address=1")...)
 	output, err := daemon.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
