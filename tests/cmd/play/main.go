@@ -13,7 +13,7 @@
 //	flood N TEXT      prints TEXT N times on stderr, a line each
 //	every 100ms TEXT  prints TEXT again and again, for ever
 //	pause 300ms       waits
-//	await FILE        waits until a file is there
+//	await FILE        waits until a file is there; ends if the folder goes, as it does with a test
 //	write FILE TEXT   makes a file that holds TEXT, complete at once; $1 in TEXT is the first argument
 //	visit             opens its first argument as a browser does, through the environment's proxy, and reads the page
 //	close             closes stdout and stderr
@@ -150,6 +150,9 @@ func (p *player) play(step int, verb, rest string) (err error) {
 		err = pause(first)
 	case "await":
 		for _, missing := os.Stat(p.path(first)); missing != nil; _, missing = os.Stat(p.path(first)) {
+			if _, err := os.Stat(filepath.Dir(p.path(first))); err != nil {
+				os.Exit(1)
+			}
 			time.Sleep(10 * time.Millisecond)
 		}
 	case "write":
