@@ -30,8 +30,6 @@ func TestMain(m *testing.M) {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
-	case len(os.Args) == 4 && os.Args[1] == "save-for-ever":
-		saveForEver(os.Args[2], os.Args[3])
 	case len(os.Args) == 2 && os.Args[1] == "save-large":
 		fmt.Println(open().Save(context.Background(), key, "", large))
 	default:

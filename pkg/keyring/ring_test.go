@@ -5,12 +5,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -152,40 +150,6 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
-// Many at once: each reads what the one before it wrote.
-func TestLockedUpdates(t *testing.T) {
-	useFile(t)
-	mustSave(t, open(), key, numbered(0))
-	var group sync.WaitGroup
-	const workers = 20
-	for range workers {
-		group.Go(func() {
-			r := open()
-			if err := r.Lock(t.Context(), lockFile(t), func() {}); err != nil {
-				t.Error(err)
-				return
-			}
-			defer r.Unlock()
-			data, err := r.Load(t.Context(), key)
-			if err == nil {
-				err = r.Save(t.Context(), key, "", numbered(number(data)+1))
-			}
-			if err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	group.Wait()
-	mustLoad(t, open(), key, numbered(workers))
-}
-
-func numbered(n int) []byte { return fmt.Appendf(nil, "%8d%s", n, large) }
-
-func number(data []byte) (n int) {
-	_, _ = fmt.Sscan(string(data[:8]), &n)
-	return n
-}
-
 func TestLockIsBusy(t *testing.T) {
 	useFile(t)
 	holder := open()
@@ -212,11 +176,12 @@ func TestSaveOutlivesItsParent(t *testing.T) {
 		mustLock(t, r)
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		mustBeInterrupted(t, r.Save(ctx, key, "", numbered(n)))
+		data := append(large, byte(n))
+		mustBeInterrupted(t, r.Save(ctx, key, "", data))
 		r.Unlock()
 		next := open()
 		mustLock(t, next)
-		mustLoad(t, next, key, numbered(n))
+		mustLoad(t, next, key, data)
 		next.Unlock()
 	}
 }
@@ -229,77 +194,6 @@ func TestSaveOutlivesItsChild(t *testing.T) {
 	kill(r.locked.program)
 	mustSave(t, r, key, small)
 	mustLoad(t, open(), key, small)
-}
-
-// The same with a real parent, killed at random moments while it saves without a pause.
-func TestKilledParent(t *testing.T) {
-	useFile(t)
-	hits := 0
-	for round := range 20 {
-		announced := filepath.Join(t.TempDir(), "announced")
-		parent := exec.Command(os.Args[0], "save-for-ever", lockFile(t), announced)
-		if err := parent.Start(); err != nil {
-			t.Fatal(err)
-		}
-		for last(announced) == 0 {
-			time.Sleep(time.Millisecond)
-		}
-		time.Sleep(rand.N(150 * time.Millisecond))
-		if err := parent.Process.Kill(); err != nil {
-			t.Fatal(err)
-		}
-		_ = parent.Wait()
-		r := open()
-		mustLock(t, r)
-		data, err := r.Load(t.Context(), key)
-		if err != nil && !(round == 0 && last(announced) == 1) {
-			t.Fatalf("round %d: %v", round, err)
-		}
-		if err == nil {
-			if n := number(data); n == last(announced)-1 {
-				hits++
-			} else if n != last(announced) {
-				t.Errorf("round %d: stored is %d, announced was %d", round, n, last(announced))
-			}
-			time.Sleep(50 * time.Millisecond)
-			mustLoad(t, r, key, data)
-		}
-		r.Unlock()
-	}
-	t.Logf("%d of 20 kills came before the save that was announced", hits)
-}
-
-// saveForEver is a parent to be killed: it announces the number that it saves next.
-func saveForEver(lockFile, announced string) {
-	r := open()
-	for {
-		if err := r.Lock(context.Background(), lockFile, func() {}); err != nil {
-			panic(err)
-		}
-		n := 1
-		if data, err := r.Load(context.Background(), key); err == nil {
-			n = number(data) + 1
-		} else if asProblem(err).Kind != NotFound {
-			panic(err)
-		}
-		if err := os.WriteFile(announced+".new", fmt.Append(nil, n), 0o600); err != nil {
-			panic(err)
-		}
-		if err := os.Rename(announced+".new", announced); err != nil {
-			panic(err)
-		}
-		if err := r.Save(context.Background(), key, "", numbered(n)); err != nil {
-			panic(err)
-		}
-		r.Unlock()
-	}
-}
-
-// last is the number that was announced last.
-func last(announced string) (n int) {
-	text, _ := os.ReadFile(announced)
-	_, _ = fmt.Sscan(string(text), &n)
-	return n
 }
 
 func TestChildThatIsNone(t *testing.T) {
@@ -342,16 +236,27 @@ func TestPanicIsAProblem(t *testing.T) {
 	}
 }
 
-// What an unknown name of a backend and a missing passphrase are, is said before anything is done.
+// Settings that can't be used are refused before anything is done.
 func TestSettings(t *testing.T) {
 	useFile(t)
+	file := filepath.Join(t.TempDir(), "passphrase")
+	refused := func(id failure.ID, words string) {
+		t.Helper()
+		err := open().Save(t.Context(), key, "", small)
+		if told := failure.From(err); !failure.Is(err, id) || !strings.Contains(told.Message+told.Recommendation, words) {
+			t.Errorf("%v, want %s and %q", err, id, words)
+		}
+	}
+	t.Setenv(PassphraseFileVariable, file)
+	refused(failure.VaultPassphraseMissing, "no such file")
+	write(t, file, "correct horse ü", 0o644)
+	refused(failure.VaultPassphraseMissing, "chmod 600")
+	write(t, file, "\n", 0o600)
+	refused(failure.VaultPassphraseMissing, "empty")
+	t.Setenv(PassphraseFileVariable, filepath.Dir(file))
+	refused(failure.VaultPassphraseMissing, "not a regular file")
 	t.Setenv(PassphraseFileVariable, "")
-	if err := open().Save(t.Context(), key, "", small); !failure.Is(err, failure.VaultPassphraseMissing) {
-		t.Errorf("without a passphrase: %v", err)
-	}
+	refused(failure.VaultPassphraseMissing, "neither")
 	t.Setenv(BackendVariable, "kwallet")
-	_, err := open().Load(t.Context(), key)
-	if !failure.Is(err, failure.VaultUnavailable) || !strings.Contains(failure.From(err).Recommendation, "file, keychain, pass, secret-service, wincred") {
-		t.Errorf("an unknown backend: %v", err)
-	}
+	refused(failure.VaultUnavailable, "one of file, keychain, pass, secret-service, wincred")
 }
