@@ -280,10 +280,14 @@ Describe 'The streams' {
         $progress | Should -BeExactly 'Processing 40 4 s left', 'Processing 0', 'Completed -1 Processing'
         $runspace.Dispose()
     }
+}
 
-    It 'end the connect and the program with -WarningAction Stop, and <name>' -ForEach @(
-        @{ name = 'a session that the program was renewing is kept'; renewed = $true; access = 'access-token-0' }
-        @{ name = 'there is no session if it renewed none'; renewed = $false; access = $null }
+Describe 'A warning with -WarningAction Stop' {
+    BeforeEach { Clear-Session }
+
+    It 'ends the connect and the program, and <name>' -ForEach @(
+        @{ name = 'keeps a session that the program was renewing'; renewed = $true; access = 'access-token-0' }
+        @{ name = 'sets no session if the program was renewing none'; renewed = $false; access = $null }
     ) {
         Set-Program (@((Get-PrintStep @{ type = 'write'; stream = 'warning'; message = 'careful' }), 'drain') + @(if ($renewed) { $print }))
         (Get-Failure { Connect-NinjaOne @renewal -WarningAction Stop 3>$null }).FullyQualifiedErrorId | Should -BeLike 'ActionPreferenceStop,*'
@@ -327,7 +331,7 @@ Describe 'A failure' {
         (Get-Failure { Connect-NinjaOne @given -ErrorAction SilentlyContinue }).FullyQualifiedErrorId | Should -BeExactly 'InvalidClient,Connect-NinjaOne'
     }
 
-    It 'of a category that PowerShell does not know is NotSpecified' {
+    It 'of a category that PowerShell does not know has the category NotSpecified' {
         Set-Program ($printError -replace 'AuthenticationError', 'NoSuchCategory'), 'exit 1'
         (Get-Failure { Connect-NinjaOne @given }).CategoryInfo.Category | Should -Be 'NotSpecified'
     }
@@ -387,7 +391,7 @@ Describe 'Finding the program' {
         $wrapper, $bin, $folder = foreach ($name in 'powershell', 'bin', 'path') { Join-Path $TestDrive 'install' $name }
         $null = New-Item -ItemType Directory -Path $wrapper
         Copy-Item (Get-WrapperPath) $wrapper
-        # The place of the program that the copied wrapper runs (each program answers with its own), or the failure.
+        # The place of the program that the copied wrapper runs, from that program's answer; or else the failure.
         function Get-Place ([string] $Named) {
             $search, $env:PATH, $env:NINJAONE_AUTH_PATH = $env:PATH, $folder, $Named
             try {
@@ -457,7 +461,7 @@ Describe 'A SecretManagement vault' -Skip:$noSecretManagement {
         $Error.Count | Should -Be $errors
     }
 
-    It 'that is not registered is VaultNotFound, without a warning, at <type>' -ForEach @(
+    It 'that is not registered is reported as VaultNotFound, without a warning, at <type>' -ForEach @(
         @{ type = 'getSecrets'; fields = @{ names = @('One') } }
         @{ type = 'setSecrets'; fields = @{ secrets = @(@{ name = 'One'; value = 'v-secret' }) } }
     ) {
@@ -467,7 +471,7 @@ Describe 'A SecretManagement vault' -Skip:$noSecretManagement {
         [IO.File]::ReadAllText("$path.reply") | Should -Not -Match 'v-secret'
     }
 
-    It 'that fails to store is SecretNotStored after three tries in 1.2 s' {
+    It 'that keeps failing to store is reported as SecretNotStored after three tries in 1.2 s' {
         Set-VaultFault $vault Set-Secret NSecond
         Set-VaultProgram setSecrets @{ secrets = @{ name = 'NFirst'; value = 'v1-secret' }, @{ name = 'NSecond'; value = 'v2-secret' }, @{ name = 'NThird'; value = 'v3-secret' } }
         $pauses = [Collections.Generic.List[int]]::new()
@@ -490,7 +494,7 @@ Describe 'A SecretManagement vault' -Skip:$noSecretManagement {
         Get-VaultCall $vault Get-Secret | Should -Be 'One', 'One', 'One'
     }
 
-    It 'that fails to be read again and again is VaultFailed' {
+    It 'that keeps failing to be read is reported as VaultFailed' {
         Set-VaultFault $vault Get-Secret One
         Set-VaultProgram getSecrets @{ names = @('One') }
         Connect-NinjaOne @given
@@ -515,7 +519,7 @@ Describe 'A SecretManagement vault' -Skip:$noSecretManagement {
 Describe 'Without SecretManagement' {
     BeforeEach { Clear-Session }
 
-    It 'a vault is VaultNotFound, naming the module' {
+    It 'a vault is reported as VaultNotFound, naming the module' {
         Set-Program (Get-PrintStep @{ type = 'getSecrets'; vault = 'AnyVault'; names = @('One') }), 'read program.reply', $print
         Invoke-Shell "Remove-Module Microsoft.PowerShell.SecretManagement -ErrorAction Ignore; Import-Module Microsoft.PowerShell.Utility; `$PSModuleAutoLoadingPreference = 'None'; $connect" | Should -BeNullOrEmpty
         (Get-Reply).error.id, (Get-Reply).error.name | Should -BeExactly 'VaultNotFound', 'Microsoft.PowerShell.SecretManagement'

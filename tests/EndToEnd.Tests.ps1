@@ -116,7 +116,7 @@ Describe 'Connect-NinjaOne' {
         Find-Secret $output | Should -BeNullOrEmpty
     }
 
-    It 'would be caught showing one' {
+    It 'would be caught if it showed one' {
         Find-Secret (Connect-NinjaOne @application -UseClientAuth -ShowTokens) | Should -Be $Script:NRAPIAuthenticationInformation.Access
         Find-Secret (Get-Failure { throw $refreshToken }) | Should -Be $refreshToken
     }

@@ -9,7 +9,13 @@ foreach ($name in 'NINJAONE_AUTH_PATH', 'HTTPS_PROXY', 'SSL_CERT_FILE', 'SECRETM
 # Ends what a failed test has left running, and restores the environment. Pester itself removes the test drive.
 function Clear-Leftover {
     $drive = (Get-PSDrive TestDrive).Root
-    foreach ($process in @($processes) + @(Get-Process | Where-Object { "$($_.Path)".StartsWith($drive) })) { if (-not $process.HasExited) { $process.Kill($true) } }
+    foreach ($process in $processes | Where-Object HasExited -EQ $false) {
+        # Each removes its temporary files if it is not killed. The end of its stdin is enough for the stand-in.
+        $process.StandardInput.Close()
+        if (-not $IsWindows -and -not $process.WaitForExit(1000)) { Stop-Shell @{ Process = $process } }
+        if (-not $process.WaitForExit(10000)) { $process.Kill($true) }
+    }
+    Get-Process | Where-Object { "$($_.Path)".StartsWith($drive) } | Stop-Process -Force
     foreach ($name in $environment.Keys) { [Environment]::SetEnvironmentVariable($name, $environment[$name]) }
 }
 
