@@ -94,15 +94,21 @@ func (s *signIn) mustSucceed(t *testing.T) {
 	}
 }
 
+// mustBeFree allows for the moment in which the sign-in, whose page is there, has yet to close its listener.
 func mustBeFree(t *testing.T, port int) {
 	t.Helper()
 	for _, address := range []string{"127.0.0.1", "::1"} {
-		socket, err := net.Listen("tcp", net.JoinHostPort(address, strconv.Itoa(port)))
+		var err error
+		for end := time.Now().Add(requestTimeout); time.Now().Before(end); time.Sleep(time.Millisecond) {
+			var socket net.Listener
+			if socket, err = net.Listen("tcp", net.JoinHostPort(address, strconv.Itoa(port))); err == nil {
+				socket.Close()
+				break
+			}
+		}
 		if err != nil {
 			t.Errorf("the port is not free: %v", err)
-			continue
 		}
-		socket.Close()
 	}
 }
 
