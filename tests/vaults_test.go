@@ -165,6 +165,7 @@ type silent struct{}
 
 func (silent) Write(report.Stream, string) {}
 func (silent) Progress(report.Progress)    {}
+func (silent) Pending(time.Duration)       {}
 
 func keyringOf(b *box) *vault.Keyring { return vault.NewKeyring(b.name, silent{}) }
 

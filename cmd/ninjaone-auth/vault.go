@@ -27,6 +27,7 @@ func (s stderr) Write(stream report.Stream, message string) {
 }
 
 func (stderr) Progress(report.Progress) {}
+func (stderr) Pending(time.Duration)    {}
 
 // storedName names a session in the keyring.
 type storedName struct {

@@ -45,6 +45,8 @@ func (s *signInSink) Write(stream report.Stream, message string) {
 	}
 }
 
+func (*signInSink) Pending(time.Duration) {}
+
 func (s *signInSink) Progress(p report.Progress) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -18,6 +18,7 @@ const (
 	mostTries         = 3
 	longestInAll      = 60 * time.Second
 	longestRetryAfter = 30 * time.Second
+	savingTime        = 5 * time.Second // which a new refresh token takes at most, as a rule
 )
 
 // token makes a grant's token request, again where that is safe, with jitter or as Retry-After says.
@@ -50,6 +51,7 @@ func (c *Client) try(ctx context.Context, transport http.RoundTripper, g grant) 
 	underWay := ctx
 	if g.rotates {
 		underWay = context.WithoutCancel(ctx)
+		c.sink.Pending(requestTimeout + savingTime)
 	}
 	started := time.Now()
 	token, err := c.config(g).Token(context.WithValue(underWay, oauth2.HTTPClient, a.client()))

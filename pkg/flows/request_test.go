@@ -18,6 +18,7 @@ type noSink struct{}
 
 func (noSink) Write(report.Stream, string) {}
 func (noSink) Progress(report.Progress)    {}
+func (noSink) Pending(time.Duration)       {}
 
 // The ways to fail that need no proxy; the others are tested with the built program.
 func TestNoWayToTheService(t *testing.T) {

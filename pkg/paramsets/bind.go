@@ -110,6 +110,9 @@ func (p Parameter) mandatorySomewhere() bool {
 
 // set converts one value and keeps it.
 func (v *Values) set(p Parameter, value json.RawMessage) (err error) {
+	if holdsHalfAPair(value) {
+		return transformation(p, "It holds half of a surrogate pair, which is no character.")
+	}
 	switch p.Type {
 	case Switch:
 		*v.switchNamed(p.Name), err = toSwitch(p, value)

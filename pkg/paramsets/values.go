@@ -54,6 +54,18 @@ func text(value json.RawMessage) (string, bool) {
 	return "", false
 }
 
+// holdsHalfAPair tells whether a JSON text holds a lone surrogate, of which Go makes the replacement character.
+func holdsHalfAPair(value json.RawMessage) bool {
+	const replacement = "\ufffd"
+	if !strings.Contains(string(value), `\u`) {
+		return false
+	}
+	var decoded any
+	_ = json.Unmarshal(value, &decoded)
+	given := strings.ToLower(string(value))
+	return strings.Count(fmt.Sprint(decoded), replacement) > strings.Count(given, replacement)+strings.Count(given, `\ufffd`)
+}
+
 func toString(p Parameter, value json.RawMessage) (string, error) {
 	s, ok := text(value)
 	if !ok {
@@ -61,6 +73,10 @@ func toString(p Parameter, value json.RawMessage) (string, error) {
 	}
 	if p.Name == "Instance" {
 		return s, checkInstance(p, s)
+	}
+	if s == "System.Security.SecureString" {
+		return "", transformation(p, "It is the text of a SecureString, not what that holds.").With("",
+			"Pass the text itself: Get-Secret … -AsPlainText, or [System.Net.NetworkCredential]::new('', $secure).Password.")
 	}
 	if s == "" && p.mandatorySomewhere() {
 		return "", emptyString(p)

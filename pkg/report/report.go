@@ -1,7 +1,10 @@
 // Package report is how the layers below the conversation tell the caller what they are doing.
 package report
 
-import "fmt"
+import (
+	"fmt"
+	"time"
+)
 
 // Stream is one of PowerShell's message streams.
 type Stream string
@@ -27,6 +30,8 @@ type Progress struct {
 type Sink interface {
 	Write(stream Stream, message string)
 	Progress(p Progress)
+	// Pending says that something which may take so long would be lost if the caller did not wait for it.
+	Pending(most time.Duration)
 }
 
 // Verbosef writes to the verbose stream.

@@ -38,6 +38,7 @@ func (s *sink) Write(stream report.Stream, message string) {
 }
 
 func (s *sink) Progress(report.Progress) {}
+func (s *sink) Pending(time.Duration)    {}
 
 func (s *sink) contains(text string) bool {
 	s.mutex.Lock()

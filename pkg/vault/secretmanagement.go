@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"ninjaone-auth/pkg/failure"
 	"ninjaone-auth/pkg/report"
@@ -37,7 +38,11 @@ func (v *SecretManagement) Load(ctx context.Context) (session.Session, error) {
 	for _, f := range slices.Backward(fields) {
 		names = append(names, v.name.Prefix+f.name)
 	}
-	stored, err := v.asker.GetSecrets(ctx, v.name.Vault, names)
+	var stored map[string]string
+	err := patiently(ctx, func() (err error) {
+		stored, err = v.asker.GetSecrets(ctx, v.name.Vault, names)
+		return err
+	})
 	if err != nil {
 		return session.Session{}, err
 	}
@@ -81,14 +86,34 @@ func (v *SecretManagement) Save(ctx context.Context, s session.Session) error {
 	if len(changed) == 0 {
 		return nil
 	}
-	err := v.asker.SetSecrets(ctx, v.name.Vault, changed)
-	done := storedBefore(changed, err)
-	v.remember(changed[:done])
+	left := changed
+	err := patiently(ctx, func() error {
+		err := v.asker.SetSecrets(ctx, v.name.Vault, left)
+		done := storedBefore(left, err)
+		v.remember(left[:done])
+		left = left[done:]
+		return err
+	})
 	if err != nil {
-		return v.notAllStored(changed[done:], failure.From(err))
+		return v.notAllStored(left, failure.From(err))
 	}
 	report.Verbosef(v.sink, "Stored %d secrets in %s.", len(changed), v)
 	return nil
+}
+
+// patiently tries three times, because the file of a SecretStore is locked while another process writes to it.
+func patiently(ctx context.Context, do func() error) (err error) {
+	for _, pause := range []time.Duration{300 * time.Millisecond, 900 * time.Millisecond, 0} {
+		if err = do(); pause == 0 || !failure.Is(err, failure.VaultFailed, failure.SecretNotStored) {
+			break
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return err
+		}
+	}
+	return err
 }
 
 // Lock locks the name. What was loaded before may be out of date by then, and is forgotten. See Store.

@@ -18,10 +18,19 @@ type fakeCaller struct {
 	vaults  map[string]map[string]string
 	missing string // the target of VaultNotFound
 	failAt  string
+	busy    int // how often it fails before it does anything
 	written []string
 }
 
+func (c *fakeCaller) isBusy() bool {
+	c.busy--
+	return c.busy >= 0
+}
+
 func (c *fakeCaller) GetSecrets(_ context.Context, vault string, names []string) (map[string]string, error) {
+	if c.isBusy() {
+		return nil, &failure.Error{ID: failure.VaultFailed, Message: "the file is locked", Recommendation: "Wait."}
+	}
 	stored, ok := c.vaults[vault]
 	if !ok {
 		return nil, &failure.Error{ID: failure.VaultNotFound, Target: c.missing, Message: "no vault"}
@@ -37,7 +46,7 @@ func (c *fakeCaller) GetSecrets(_ context.Context, vault string, names []string)
 
 func (c *fakeCaller) SetSecrets(_ context.Context, vault string, secrets []Secret) error {
 	for _, s := range secrets {
-		if s.Name == c.failAt {
+		if s.Name == c.failAt || c.isBusy() {
 			return &failure.Error{ID: failure.SecretNotStored, Target: s.Name, Message: "the file is locked"}
 		}
 		c.vaults[vault][s.Name] = s.Value
@@ -146,6 +155,21 @@ func TestSecretManagementNamesWhatWasNotStored(t *testing.T) {
 	if err := store.Save(t.Context(), s); err != nil || !slices.Equal(caller.written, []string{"NinjaOneAccess", "NinjaOneType"}) {
 		t.Errorf("the second try wrote %v, %v", caller.written, err)
 	}
+}
+
+// The file of a SecretStore is locked while another process writes to it.
+func TestSecretManagementTriesAgain(t *testing.T) {
+	caller := newCaller("V")
+	caller.busy = 2
+	store := NewSecretManagement(NewName("V", ""), caller, &sink{})
+	if err := store.Save(t.Context(), testSession(store.name)); err != nil {
+		t.Error(err)
+	}
+	caller.busy = 2
+	mustLoad(t, NewSecretManagement(store.name, caller, &sink{}), testSession(store.name))
+	caller.busy = 3
+	_, err := store.Load(t.Context())
+	wantFailure(t, err, failure.VaultFailed)
 }
 
 // What a vault may hold instead of what we write.

@@ -10,6 +10,7 @@ import (
 	"io"
 	"slices"
 	"sync"
+	"time"
 	"unicode/utf16"
 	"unicode/utf8"
 
@@ -26,6 +27,7 @@ var errCallerGone = errors.New("the caller is gone")
 type conversation struct {
 	caller   connect.Caller
 	streams  []report.Stream
+	pending  bool
 	out      io.Writer
 	writing  sync.Mutex
 	asking   sync.Mutex
@@ -97,6 +99,16 @@ func (c *conversation) Progress(p report.Progress) {
 			Type string `json:"type"`
 			report.Progress
 		}{"progress", p})
+	}
+}
+
+// Pending tells a caller that knows the line how long what it may lose can take.
+func (c *conversation) Pending(most time.Duration) {
+	if c.pending {
+		c.send(struct {
+			Type    string `json:"type"`
+			Seconds int    `json:"seconds"`
+		}{"pending", int(most.Seconds())})
 	}
 }
 

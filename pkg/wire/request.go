@@ -27,6 +27,7 @@ type request struct {
 	caller     connect.Caller   // without its Sink and Vaults
 	streams    []report.Stream
 	vaults     bool
+	pending    bool // it knows the line of that type
 }
 
 // decodeRequest reads a request line. Failures: EmptyRequest, MalformedRequest, UnsupportedVersion.
@@ -45,6 +46,7 @@ func decodeRequest(line []byte) (*request, error) {
 		Caller     struct {
 			Streams     []report.Stream `json:"streams"`
 			Vaults      bool            `json:"vaults"`
+			Pending     bool            `json:"pending"`
 			Interactive *bool           `json:"interactive"`
 		} `json:"caller"`
 	}
@@ -76,7 +78,7 @@ func decodeRequest(line []byte) (*request, error) {
 	}
 	who := outer.Caller
 	return &request{
-		parameters: arguments, session: present, streams: who.Streams, vaults: who.Vaults,
+		parameters: arguments, session: present, streams: who.Streams, vaults: who.Vaults, pending: who.Pending,
 		caller: connect.Caller{
 			SeesMessages: len(who.Streams) > 0,
 			SignsIn:      who.Interactive == nil || *who.Interactive,

@@ -28,7 +28,7 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer, connect Connect) (s
 		c.fail(err)
 		return false
 	}
-	c.caller, c.streams = request.caller, request.streams
+	c.caller, c.streams, c.pending = request.caller, request.streams, request.pending
 	if c.caller.SeesMessages || request.vaults {
 		go c.listen(lines)
 	}

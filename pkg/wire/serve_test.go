@@ -6,6 +6,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"ninjaone-auth/pkg/connect"
 	"ninjaone-auth/pkg/paramsets"
@@ -15,7 +16,7 @@ import (
 
 // What a caller says of itself, and what it therefore gets before the answer. Unknown facts are for later versions.
 func TestServe(t *testing.T) {
-	const verbose, warning, progress = `{"type":"write","stream":"verbose"`, `{"type":"write","stream":"warning"`, `{"type":"progress"`
+	const verbose, warning, progress, pending = `{"type":"write","stream":"verbose"`, `{"type":"write","stream":"warning"`, `{"type":"progress"`, `{"type":"pending","seconds":35}`
 	for said, test := range map[string]struct {
 		caller connect.Caller
 		vaults bool
@@ -24,6 +25,7 @@ func TestServe(t *testing.T) {
 		`{}`:                               {connect.Caller{SignsIn: true, KeepsTokens: true}, false, nil},
 		`{"caller":{"interactive":false}}`: {connect.Caller{KeepsTokens: true}, false, nil},
 		`{"caller":{"vaults":true}}`:       {connect.Caller{SignsIn: true, KeepsTokens: true}, true, nil},
+		`{"caller":{"pending":true}}`:      {connect.Caller{SignsIn: true, KeepsTokens: true}, false, []string{pending}},
 		`{"caller":{"streams":["debug"]}}`: {connect.Caller{SignsIn: true, SeesMessages: true, KeepsTokens: true}, false, []string{warning, progress}},
 		`{"caller":{"streams":["verbose","later"],"interactive":false,"later":[1]}}`: {
 			connect.Caller{SeesMessages: true, KeepsTokens: true}, false, []string{verbose, warning}},
@@ -35,6 +37,7 @@ func TestServe(t *testing.T) {
 			report.Verbosef(caller.Sink, "a verbose message")
 			report.Warningf(caller.Sink, "a warning")
 			caller.Sink.Progress(report.Progress{})
+			caller.Sink.Pending(35 * time.Second)
 			return "Set", session.Session{}, nil
 		})
 		vaults := got.Vaults != nil
