@@ -67,6 +67,7 @@ function Connect-NinjaOne {
     #>
     [CmdletBinding(DefaultParameterSetName = 'Authorisation Code', PositionalBinding = $false)]
     [Alias('cno')]
+    [OutputType([pscustomobject])]
     param (
         [Parameter(Mandatory, ParameterSetName = 'Authorisation Code')]
         [Parameter(ParameterSetName = 'Secret Vault Write')]
@@ -178,26 +179,49 @@ function Connect-NinjaOne {
         }
 
         function Stop-Program ($Message) {
-            Stop-Connect ProgramFailed ResourceUnavailable $Message "Run '$program version': it has to be of the same release as Connect-NinjaOne. Then run Connect-NinjaOne again with -Debug." $program
+            $advice = "Run '$program version': it has to be of the same release as Connect-NinjaOne. Then run Connect-NinjaOne again with -Debug."
+            Stop-Connect ProgramFailed ResourceUnavailable $Message $advice $program
         }
 
         function Find-Program {
             $name = if ([IO.Path]::DirectorySeparatorChar -eq '\') { 'ninjaone-auth.exe' } else { 'ninjaone-auth' }
             $places = @(
-                if ($env:NINJAONE_AUTH_PATH) { $PSCmdlet.GetUnresolvedProviderPathFromPSPath($env:NINJAONE_AUTH_PATH) }
-                elseif ($PSScriptRoot) { [IO.Path]::Combine($PSScriptRoot, $name); [IO.Path]::GetFullPath([IO.Path]::Combine($PSScriptRoot, '..', 'bin', $name)) }
+                if ($env:NINJAONE_AUTH_PATH) {
+                    $PSCmdlet.GetUnresolvedProviderPathFromPSPath($env:NINJAONE_AUTH_PATH)
+                } elseif ($PSScriptRoot) {
+                    [IO.Path]::Combine($PSScriptRoot, $name)
+                    [IO.Path]::GetFullPath([IO.Path]::Combine($PSScriptRoot, '..', 'bin', $name))
+                }
             )
             foreach ($place in $places) { if ([IO.File]::Exists($place)) { return $place } }
             if (-not $env:NINJAONE_AUTH_PATH) {
-                $command = Get-Command -Name $name -CommandType Application -TotalCount 1 -ErrorAction Ignore
+                $command = $ExecutionContext.InvokeCommand.GetCommand($name, 'Application')
                 if ($command) { return $command.Path }
                 $places += 'the folders of PATH'
             }
-            Stop-Connect ProgramNotFound ObjectNotFound "The program $name is not where Connect-NinjaOne looks for it: $($places -join ', ')." 'Put it there, or set $env:NINJAONE_AUTH_PATH to its path.' $name
+            $message = "The program $name is not where Connect-NinjaOne looks for it: $($places -join ', ')."
+            Stop-Connect ProgramNotFound ObjectNotFound $message 'Put it there, or set $env:NINJAONE_AUTH_PATH to its path.' $name
         }
 
-        function Send-Line ($Value) {
-            $json = ConvertTo-Json $Value -Depth 4 -Compress -WarningAction Ignore
+        # JSON is read and written here, in one way for Windows PowerShell and PowerShell 7: the cmdlets for it would show secrets
+        # to module logging, and make dates of texts. A hashtable, which is all that these functions take, shows nothing.
+        function ConvertTo-JsonText ([hashtable] $Table) {
+            $members = foreach ($name in $Table.Keys) {
+                $value = $Table[$name]
+                $text = if ($null -eq $value) { 'null' }
+                elseif ($value -is [bool] -or $value -is [switch]) { if ($value) { 'true' } else { 'false' } }
+                elseif ($value -is [int]) { $value.ToString([cultureinfo]::InvariantCulture) }
+                elseif ($value -is [hashtable]) { ConvertTo-JsonText $value }
+                elseif ($value -is [array]) { '[' + (@(foreach ($one in $value) { $httpUtility::JavaScriptStringEncode("$one", $true) }) -join ',') + ']' }
+                else { $httpUtility::JavaScriptStringEncode("$value", $true) }
+                $httpUtility::JavaScriptStringEncode($name, $true) + ':' + $text
+            }
+            '{' + ($members -join ',') + '}'
+        }
+
+        function Send-Line ([hashtable] $Line) {
+            $json = ConvertTo-JsonText $Line
+            # Pure ASCII, so that no code page can spoil it.
             if ($json -match '[^ -~]') { $json = [regex]::Replace($json, '[^ -~]', { '\u{0:x4}' -f [int] [char] $args[0].Value }) }
             $bytes = [Text.Encoding]::ASCII.GetBytes("$json`n")
             try {
@@ -209,133 +233,126 @@ function Connect-NinjaOne {
             }
         }
 
-        # Returns the program's next line as an object; nothing at the end of its output, or after the deadline.
-        function Receive-Line ([datetime] $Deadline = [datetime]::MaxValue) {
-            while (-not $output.Reading.Wait(50)) {
-                if (-not $output.Errors) { $output.Errors = $process.StandardError.ReadToEndAsync() }
-                if ([datetime]::UtcNow -gt $Deadline) { return }
+        # Keeps the program's next line in $talk.Line: nothing at the end of its output, or after the deadline. The line stays
+        # there until it has been dealt with, so that Ctrl+C can't lose it.
+        function Receive-Line ([hashtable] $Talk) {
+            while (-not $Talk.Reading.Wait(50)) {
+                if (-not $Talk.Errors) { $Talk.Errors = $Talk.Process.StandardError.ReadToEndAsync() }
+                if ([datetime]::UtcNow -gt $Talk.Deadline) { return }
                 # What a program wrote last is read some time after its end, on a busy machine seconds after.
                 $patience = [datetime]::UtcNow.AddSeconds(10)
-                if ($process.HasExited -and $patience -lt $Deadline) { $Deadline = $patience }
+                if ($Talk.Process.HasExited -and $patience -lt $Talk.Deadline) { $Talk.Deadline = $patience }
             }
-            $line = $output.Reading.Result
-            if ($null -eq $line) { return }
-            $output.Reading = $process.StandardOutput.ReadLineAsync()
-            $message = try { ConvertFrom-Json $line } catch { $null }
-            if (-not $message.type) { Stop-Program "$program printed a line that is not of the protocol." }
+            $Talk.Line = $Talk.Reading.Result
+            if ($null -ne $Talk.Line) { $Talk.Reading = $Talk.Process.StandardOutput.ReadLineAsync() }
+        }
+
+        # The line as a table. Of an object it makes a table, of an array a list, and a text stays the text that it is.
+        function ConvertFrom-Line ([hashtable] $Talk) {
+            $string = '"([^"\\]*(?:\\.[^"\\]*)*)"'
+            $tokens = [regex]::Matches($Talk.Line, "$string\s*:|$string|[^\s{}\[\],:`"]+|[{}\[\]]")
+            $open = [System.Collections.Stack]::new()
+            $message = $name = $null
+            foreach ($token in $tokens) {
+                if ($token.Groups[1].Success) { $name = [regex]::Unescape($token.Groups[1].Value); continue }
+                $value = $token.Value
+                if ($value -eq '}' -or $value -eq ']') { if ($open.Count) { $message = $open.Pop() }; continue }
+                $isHolder = $value -eq '{' -or $value -eq '['
+                if ($token.Groups[2].Success) { $value = [regex]::Unescape($token.Groups[2].Value) }
+                elseif ($value -eq '{') { $value = @{} }
+                elseif ($value -eq '[') { $value = [System.Collections.ArrayList]::new() }
+                elseif ($value -eq 'null') { $value = $null }
+                elseif ($value -eq 'true' -or $value -eq 'false') { $value = $value -eq 'true' }
+                elseif ($value -match '^-?\d{1,18}$') { $value = [long] $value }
+                else { $value = $value -as [double] }
+                if ($open.Count) {
+                    $holder = $open.Peek()
+                    if ($holder -is [hashtable]) { $holder[$name] = $value } else { $null = $holder.Add($value) }
+                }
+                if ($isHolder) { $open.Push($value) }
+            }
+            if ($open.Count -or $message -isnot [hashtable] -or $message.type -isnot [string]) { Stop-Program "$program printed a line that is not of the protocol." }
             $message
         }
 
-        # ConvertFrom-Json of PowerShell 7 makes a DateTime of a text that looks like one: this is the text again, in the
-        # form in which the program writes dates.
-        function ConvertTo-Text ($Value) {
-            if ($Value -is [datetime]) { $Value.ToString('yyyy-MM-ddTHH:mm:ss.FFFFFFFK', [cultureinfo]::InvariantCulture) } else { $Value }
-        }
-
-        function ConvertTo-Table ($Object) {
-            $table = @{}
-            foreach ($property in $Object.PSObject.Properties) {
-                $table[$property.Name] = if ($property.Value -is [datetime]) { ConvertTo-Text $property.Value } else { $property.Value }
-            }
-            $table
-        }
-
-        # Three tries, because the file of a SecretStore is locked while another process writes to it.
-        function Invoke-Patiently ([scriptblock] $Action) {
-            foreach ($pause in 300, 900, 0) {
-                try { return & $Action } catch {
-                    if ($_.FullyQualifiedErrorId -like 'GetSecretNotFound*') { return }
-                    if ($_.FullyQualifiedErrorId -like '*VaultNotFound*' -or -not $pause) { throw }
-                    Start-Sleep -Milliseconds $pause
-                }
-            }
-        }
-
-        # Does what a getSecrets or setSecrets line asks, and returns the answer to it.
-        function Use-Vault ($Request) {
+        # Does what a getSecrets or setSecrets line asks, and returns the reply to it.
+        function Use-Vault ([hashtable] $Question) {
             $module = 'Microsoft.PowerShell.SecretManagement'
-            if (-not (Get-Command -Name $module\Get-Secret -ErrorAction Ignore)) {
+            if (-not $ExecutionContext.InvokeCommand.GetCommand("$module\Get-Secret", 'Cmdlet')) {
                 return @{ error = @{ id = 'VaultNotFound'; name = $module; message = "The module $module is not installed." } }
             }
-            $vault = ConvertTo-Text $Request.vault
+            $vault = $Question.vault
             $found = @{}
             $stored = 0
             $value = $null
-            $errorsBefore = $global:Error.Count
             try {
-                foreach ($name in $Request.names) {
-                    $secret = Invoke-Patiently { & $module\Get-Secret -Vault $vault -Name $name -AsPlainText -ErrorAction Stop -WarningAction Ignore }
-                    if ($secret -is [string]) { $found[$name] = "$secret" }
+                foreach ($name in $Question.names) {
+                    try {
+                        $secret = & $module\Get-Secret -Vault $vault -Name $name -AsPlainText -ErrorAction Stop -WarningAction Ignore
+                        if ($secret -is [string]) { $found[$name] = "$secret" }
+                    } catch {
+                        if ($_.FullyQualifiedErrorId -notlike 'GetSecretNotFound*') { throw }
+                    }
                 }
-                foreach ($secret in $Request.secrets) {
+                foreach ($secret in $Question.secrets) {
                     $name = $secret.name
-                    $value = ConvertTo-Text $secret.value
-                    Invoke-Patiently { & $module\Set-Secret -Vault $vault -Name $name -Secret $value -ErrorAction Stop -WarningAction Ignore }
+                    $value = $secret.value
+                    & $module\Set-Secret -Vault $vault -Name $name -Secret $value -ErrorAction Stop -WarningAction Ignore
                     $stored++
                 }
             } catch {
                 $id = if ($_.FullyQualifiedErrorId -like '*VaultNotFound*') { 'VaultNotFound' } elseif ($value) { 'SecretNotStored' } else { 'VaultFailed' }
                 $message = if ($value) { $_.Exception.Message.Replace($value, '***') } else { $_.Exception.Message }
                 return @{ error = @{ id = $id; name = $name; message = $message } }
-            } finally {
-                while ($global:Error.Count -gt $errorsBefore) { $global:Error.RemoveAt(0) } # the program is told
             }
-            if ($Request.type -eq 'setSecrets') { @{ stored = $stored } } else { @{ secrets = $found } }
+            if ($Question.type -eq 'setSecrets') { @{ stored = $stored } } else { @{ secrets = $found } }
         }
 
-        function Write-Message ($Stream, $Message) {
-            switch ($Stream) {
-                'verbose' { Write-Verbose $Message }
-                'debug' { Write-Debug $Message }
-                'warning' { Write-Warning $Message }
-                'information' { Write-Information $Message }
+        function Show-Message ([hashtable] $Message) {
+            if ($Message.type -eq 'progress') {
+                $record = [System.Management.Automation.ProgressRecord]::new(0, $Message.activity, "$($Message.status) ")
+                if ($Message.completed) { $record.RecordType = 'Completed' } else { $record.PercentComplete = [int] $Message.percent }
+                $PSCmdlet.WriteProgress($record)
+                return
+            }
+            if ($DebugPreference -notin 'SilentlyContinue', 'Ignore') {
+                & "Write-$($Message.stream)" $Message.message # with -Debug, the methods below would ask at each line
+                return
+            }
+            switch ($Message.stream) {
+                'verbose' { $PSCmdlet.WriteVerbose($Message.message) }
+                'warning' { $PSCmdlet.WriteWarning($Message.message) }
+                'information' { $PSCmdlet.WriteInformation($Message.message, [string[]] @()) }
             }
         }
 
-        function Show-Progress ($Progress) {
-            if ($Progress.completed) { Write-Progress -Activity $Progress.activity -Completed }
-            else { Write-Progress -Activity $Progress.activity -Status "$($Progress.status) " -PercentComplete $Progress.percent }
-        }
-
-        # Sets both variables, or neither: a finally block is not interrupted.
-        function Set-Session ($Answer) {
+        # Sets both variables, or neither.
+        function Set-Session ([hashtable] $Answer) {
+            $connection = $Answer.connection
+            $authentication = $Answer.authentication
             try {
-                $connection = ConvertTo-Table $Answer.connection
-                $authentication = ConvertTo-Table $Answer.authentication
                 if (-not $authentication.Access) { throw 'There is no access token.' }
                 $connection.AuthListenerPort = [int] $connection.AuthListenerPort
                 $uri = $connection.RedirectURI
                 $connection.RedirectURI = [UriBuilder] $uri
-                if ("$($connection.RedirectURI)" -ne $uri) { Add-Member -InputObject $connection.RedirectURI -NotePropertyName OriginalString -NotePropertyValue $uri }
-                $authentication.Expires = ([datetime] $authentication.Expires).ToLocalTime()
+                # A UriBuilder changes addresses: the registered one is kept beside it.
+                if ("$($connection.RedirectURI)" -ne $uri) { $connection.RedirectURI.psobject.Members.Add([psnoteproperty]::new('OriginalString', $uri)) }
+                $authentication.Expires = ([datetimeoffset]::Parse($authentication.Expires, [cultureinfo]::InvariantCulture)).LocalDateTime
             } catch {
                 Stop-Program "$program printed a session that lacks what it must hold."
             }
-            try { } finally {
-                $Script:NRAPIConnectionInformation = $connection
-                $Script:NRAPIAuthenticationInformation = $authentication
+            $Script:NRAPIConnectionInformation = $connection
+            $Script:NRAPIAuthenticationInformation = $authentication
+            if ($ExecutionContext.SessionState.Module) {
                 $variables.Get('Script:NRAPIConnectionInformation').Visibility = 'Private'
                 $variables.Get('Script:NRAPIAuthenticationInformation').Visibility = 'Private'
-                if ($connection.ParseDateTimes) { $Script:ParseDateTimes = $true }
             }
+            if ($connection.ParseDateTimes) { $Script:ParseDateTimes = $true }
         }
 
-        $variables = $ExecutionContext.SessionState.PSVariable
-        $program = Find-Program
-        $start = [System.Diagnostics.ProcessStartInfo] @{
-            FileName = $program; Arguments = 'connect'; UseShellExecute = $false; CreateNoWindow = $true
-            RedirectStandardInput = $true; RedirectStandardOutput = $true; RedirectStandardError = $true
-        }
-        $answer = $process = $pending = $null
-        try {
-            try { $process = [System.Diagnostics.Process]::Start($start) } catch { Stop-Program "$program does not start: $($_.Exception.GetBaseException().Message)" }
-            $given = @{}
-            foreach ($name in $PSBoundParameters.Keys) {
-                $given[$name] = $PSBoundParameters[$name]
-                if ($given[$name] -is [switch]) { $given[$name] = [bool] $given[$name] }
-            }
-            foreach ($name in [System.Management.Automation.Cmdlet]::CommonParameters) { $given.Remove($name) }
-            if ($RedirectURL) { $given.RedirectURL = $RedirectURL.OriginalString }
+        # What the program gets to know: what was given, what this caller can do, and the session that there is.
+        function Get-Request ([hashtable] $Given) {
+            if ($RedirectURL) { $Given.RedirectURL = $RedirectURL.OriginalString }
             $streams = @(
                 'warning', 'information'
                 if ($VerbosePreference -notin 'SilentlyContinue', 'Ignore') { 'verbose' }
@@ -344,47 +361,79 @@ function Connect-NinjaOne {
             $interactive = [Environment]::UserInteractive
             foreach ($argument in [Environment]::GetCommandLineArgs()) {
                 if ($argument -match '^(--?|/)noni') { $interactive = $false }
-                if ($argument -match '^(--?|/)(f|file|c|command|e|ec|enc|encodedcommand)$') { break }
+                if ($argument -match '^(--?|/)(f|file|c|command|e|ec|enc|encoded.*)$') { break }
             }
-            $request = @{ version = 1; parameters = $given; caller = @{ streams = $streams; vaults = $true; interactive = $interactive } }
+            $request = @{ version = 1; parameters = $Given; caller = @{ streams = $streams; vaults = $true; pending = $true; interactive = $interactive } }
             $connection = $variables.GetValue('Script:NRAPIConnectionInformation')
             $authentication = $variables.GetValue('Script:NRAPIAuthenticationInformation')
             if ($connection -is [hashtable] -and $authentication -is [hashtable] -and $authentication.Expires -is [datetime]) {
                 $connection = $connection.Clone()
                 $authentication = $authentication.Clone()
-                $connection.RedirectURI = if ($connection.RedirectURI.OriginalString) { $connection.RedirectURI.OriginalString } else { "$($connection.RedirectURI)" }
+                $uri = $connection.RedirectURI
+                $connection.RedirectURI = if ($uri.OriginalString) { $uri.OriginalString } else { "$uri" }
                 $authentication.Expires = $authentication.Expires.ToUniversalTime().ToString('o')
                 $request.session = @{ connection = $connection; authentication = $authentication }
             }
-            Send-Line $request
-            $output = @{ Reading = $process.StandardOutput.ReadLineAsync(); Errors = $null }
-            while (-not $answer) {
-                $message = Receive-Line
-                if (-not $message) {
-                    if (-not $output.Errors) { $output.Errors = $process.StandardError.ReadToEndAsync() }
-                    $reason = if ($output.Errors.Wait(1000)) { @($output.Errors.Result -split '\r?\n')[0] }
+            $request
+        }
+
+        # Does what the line that is under way asks for.
+        function Invoke-Line ([hashtable] $Talk) {
+            $message = ConvertFrom-Line $Talk
+            switch ($message.type) {
+                'error' { $Talk.Answer = $message }
+                'session' { Set-Session $message; $Talk.Answer = $message }
+                'pending' { $Talk.Patience = $message.seconds; $Talk.Deadline = [datetime]::UtcNow.AddSeconds($message.seconds) }
+                { $_ -in 'write', 'progress' } { if (-not $Talk.Ending) { Show-Message $message } }
+                'setSecrets' { $reply = Use-Vault $message; if (-not $Talk.Ending) { Send-Line $reply } }
+                'getSecrets' { if (-not $Talk.Ending) { Send-Line (Use-Vault $message) } }
+                default { Stop-Program "$program printed a line of a type that this Connect-NinjaOne does not know." }
+            }
+            $Talk.Line = $null
+        }
+
+        $httpUtility = [System.Reflection.Assembly]::Load('System.Web, Version=4.0.0.0, Culture=neutral, PublicKeyToken=b03f5f7f11d50a3a').GetType('System.Web.HttpUtility')
+        $variables = $ExecutionContext.SessionState.PSVariable
+        $lastError = if ($global:Error.Count) { $global:Error[0] }
+        $program = Find-Program
+        $start = [System.Diagnostics.ProcessStartInfo] @{
+            FileName = $program; Arguments = 'connect'; UseShellExecute = $false; CreateNoWindow = $true
+            RedirectStandardInput = $true; RedirectStandardOutput = $true; RedirectStandardError = $true
+        }
+        $process = $null
+        $talk = @{ Process = $null; Reading = $null; Errors = $null; Line = $null; Answer = $null; Ending = $false; Patience = 2; Deadline = [datetime]::MaxValue }
+        try {
+            try {
+                $process = [System.Diagnostics.Process]::Start($start)
+            } catch {
+                Stop-Program "$program does not start: $($_.Exception.GetBaseException().Message)"
+            }
+            $talk.Process = $process
+            $given = [hashtable]::new($PSBoundParameters)
+            foreach ($name in [System.Management.Automation.Cmdlet]::CommonParameters) { $given.Remove($name) }
+            $talk.Reading = $process.StandardOutput.ReadLineAsync()
+            Send-Line (Get-Request $given)
+            while (-not $talk.Answer) {
+                Receive-Line $talk
+                if ($null -eq $talk.Line) {
+                    if (-not $talk.Errors) { $talk.Errors = $process.StandardError.ReadToEndAsync() }
+                    $reason = if ($talk.Errors.Wait(1000)) { @($talk.Errors.Result -split '\r?\n')[0] }
                     Stop-Program "$program ended without an answer. $reason".Trim()
                 }
-                $type = $message.type
-                if ($type -in 'session', 'error') { $answer = $message; break }
-                if ($type -eq 'write') { Write-Message $message.stream $message.message }
-                elseif ($type -eq 'progress') { Show-Progress $message }
-                elseif ($type -in 'getSecrets', 'setSecrets') { $pending = $message; Send-Line (Use-Vault $message); $pending = $null }
-                else { Stop-Program "$program printed a line of a type that this Connect-NinjaOne does not know." }
+                Invoke-Line $talk
             }
         } finally {
             if ($process) {
                 try {
                     $process.StandardInput.Close()
-                    if (-not $answer) {
-                        # Ctrl+C, or a warning that is an error. A program whose caller has gone ends at once, unless it is renewing a
-                        # token: killed then, it would lose the only copy. So it is awaited for as long as a request may take, and its
-                        # new token is kept.
-                        $deadline = [datetime]::UtcNow.AddSeconds($(if ($UseTokenAuth -or -not ($UseClientAuth -or $UseWebAuth)) { 35 } else { 2 }))
-                        for ($message = $pending; $message -or ([datetime]::UtcNow -lt $deadline -and ($message = Receive-Line $deadline)); $message = $null) {
-                            if ($message.type -eq 'setSecrets') { $null = Use-Vault $message }
-                            if ($message.type -eq 'session') { Set-Session $message }
-                        }
+                    # Without an answer this is Ctrl+C, or a warning that is an error. A program whose caller has gone ends at once,
+                    # unless it said that it has something pending: a token that would be lost. That is awaited, and kept.
+                    $talk.Ending = $true
+                    $talk.Deadline = [datetime]::UtcNow.AddSeconds($talk.Patience)
+                    while (-not $talk.Answer -and $talk.Reading -and [datetime]::UtcNow -lt $talk.Deadline) {
+                        if ($null -eq $talk.Line) { Receive-Line $talk }
+                        if ($null -eq $talk.Line) { break }
+                        Invoke-Line $talk
                     }
                 } catch {
                     $null = 'What ended the conversation is being thrown already.'
@@ -393,18 +442,19 @@ function Connect-NinjaOne {
                     $process.Dispose()
                 }
             }
+            # What the wrapper itself has dealt with leaves no trace; it may quote a secret.
+            while ($global:Error.Count -and -not [object]::ReferenceEquals($global:Error[0], $lastError)) { $global:Error.RemoveAt(0) }
         }
 
+        $answer = $talk.Answer
         if ($answer.type -eq 'error') {
             $category = $answer.category -as [System.Management.Automation.ErrorCategory]
             Stop-Connect $answer.id $(if ($category) { $category } else { 'NotSpecified' }) $answer.message $answer.recommendation $answer.target
         }
-        Set-Session $answer
         if ($ShowTokens) {
-            $authentication = $Script:NRAPIAuthenticationInformation
-            '================ Auth Tokens ================'
-            [pscustomobject] @{ Type = $authentication.Type; Access = $authentication.Access; Expires = $authentication.Expires; Refresh = $authentication.Refresh }
-            'Store these tokens in a safe place: whoever has them can use your NinjaOne instance.'
+            $PSCmdlet.WriteWarning('Store these tokens in a safe place: whoever has them can use your NinjaOne instance.')
+            $shown = $Script:NRAPIAuthenticationInformation
+            [pscustomobject] @{ Type = $shown.Type; Access = $shown.Access; Expires = $shown.Expires; Refresh = $shown.Refresh; URL = $answer.connection.URL }
         }
     }
 }
