@@ -383,7 +383,10 @@ function Connect-NinjaOne {
             switch ($message.type) {
                 'error' { $Talk.Answer = $message }
                 'session' { Set-Session $message; $Talk.Answer = $message }
-                'pending' { $Talk.Patience = $message.seconds; $Talk.Deadline = [datetime]::UtcNow.AddSeconds($message.seconds) }
+                'pending' {
+                    $Talk.Patience = $message.seconds
+                    if ($Talk.Ending) { $Talk.Deadline = [datetime]::UtcNow.AddSeconds($message.seconds) }
+                }
                 { $_ -in 'write', 'progress' } { if (-not $Talk.Ending) { Show-Message $message } }
                 'setSecrets' { $reply = Use-Vault $message; if (-not $Talk.Ending) { Send-Line $reply } }
                 'getSecrets' { if (-not $Talk.Ending) { Send-Line (Use-Vault $message) } }

@@ -183,6 +183,12 @@ Describe 'The session' {
         $Script:ParseDateTimes | Should -BeExactly $true
     }
 
+    It 'is awaited for longer than the program said it may be pending' {
+        Set-Program 'print {"type":"pending","seconds":1}', 'pause 3s', $print
+        Connect-NinjaOne @given
+        $Script:NRAPIAuthenticationInformation.Access | Should -BeExactly 'access-token-0'
+    }
+
     It 'is put out as one object with -ShowTokens, with a warning' {
         Set-Program (Get-PrintStep (New-Session @{} @{ Refresh = 'refresh-0' }))
         $warning, $tokens = (Connect-NinjaOne @given -ShowTokens 3>&1).Where({ $_ -is [System.Management.Automation.WarningRecord] }, 'Split')
