@@ -150,15 +150,20 @@ function Connect-NinjaOne {
     )
     dynamicparam {
         # EXAMPLE 4 fits three sets: a mandatory parameter that nobody gives leaves Secret Vault Write alone complete.
-        $isVaultWrite = $PSBoundParameters.ContainsKey('WriteToSecretVault') -and $PSBoundParameters.ContainsKey('UseSecretManagement') -and
+        $isVaultWrite = $PSBoundParameters.ContainsKey('WriteToSecretVault') -and
+            $PSBoundParameters.ContainsKey('UseSecretManagement') -and
             $PSBoundParameters.ContainsKey('VaultName') -and -not $PSBoundParameters.ContainsKey('ShowTokens')
         if ($isVaultWrite) {
             $attributes = [System.Collections.ObjectModel.Collection[Attribute]]::new()
             foreach ($set in 'Token Authentication', 'Client Credentials') {
-                $attributes.Add([System.Management.Automation.ParameterAttribute] @{ ParameterSetName = $set; Mandatory = $true; DontShow = $true })
+                $attributes.Add([System.Management.Automation.ParameterAttribute] @{
+                        ParameterSetName = $set; Mandatory = $true; DontShow = $true
+                    })
             }
+            $name = 'NotAVaultWrite'
             $parameters = [System.Management.Automation.RuntimeDefinedParameterDictionary]::new()
-            $parameters.Add('NotAVaultWrite', [System.Management.Automation.RuntimeDefinedParameter]::new('NotAVaultWrite', [switch], $attributes))
+            $parameter = [System.Management.Automation.RuntimeDefinedParameter]::new($name, [switch], $attributes)
+            $parameters.Add($name, $parameter)
             $parameters
         }
     }
@@ -168,10 +173,12 @@ function Connect-NinjaOne {
         $WhatIfPreference = $false
         $ConfirmPreference = 'None'
         if ($DebugPreference -eq 'Inquire') { $DebugPreference = 'Continue' }
-        if ($InformationPreference -eq 'SilentlyContinue' -and -not $PSBoundParameters.ContainsKey('InformationAction')) { $InformationPreference = 'Continue' }
+        $isAsked = $PSBoundParameters.ContainsKey('InformationAction')
+        if ($InformationPreference -eq 'SilentlyContinue' -and -not $isAsked) { $InformationPreference = 'Continue' }
 
         function Stop-Connect ($Id, $Category, $Message, $Recommendation, $Target) {
-            $record = [System.Management.Automation.ErrorRecord]::new([InvalidOperationException]::new($Message), $Id, $Category, $Target)
+            $exception = [InvalidOperationException]::new($Message)
+            $record = [System.Management.Automation.ErrorRecord]::new($exception, $Id, $Category, $Target)
             $shown = if ($PSVersionTable.PSVersion -lt [version] '7.5') { "$Message $Recommendation" } else { $Message }
             $record.ErrorDetails = [System.Management.Automation.ErrorDetails]::new($shown)
             $record.ErrorDetails.RecommendedAction = $Recommendation
@@ -179,7 +186,8 @@ function Connect-NinjaOne {
         }
 
         function Stop-Program ($Message) {
-            $advice = "Run '$program version': it has to be of the same release as Connect-NinjaOne. Then run Connect-NinjaOne again with -Debug."
+            $advice = "Run '$program version': it has to be of the same release as Connect-NinjaOne. " +
+                'Then run Connect-NinjaOne again with -Debug.'
             Stop-Connect ProgramFailed ResourceUnavailable $Message $advice $program
         }
 
@@ -200,29 +208,35 @@ function Connect-NinjaOne {
                 $places += 'the folders of PATH'
             }
             $message = "The program $name is not where Connect-NinjaOne looks for it: $($places -join ', ')."
-            Stop-Connect ProgramNotFound ObjectNotFound $message 'Put it there, or set $env:NINJAONE_AUTH_PATH to its path.' $name
+            $advice = 'Put it there, or set $env:NINJAONE_AUTH_PATH to its path.'
+            Stop-Connect ProgramNotFound ObjectNotFound $message $advice $name
         }
 
-        # JSON is read and written here, in one way for Windows PowerShell and PowerShell 7: the cmdlets for it would show secrets
-        # to module logging, and make dates of texts. A hashtable, which is all that these functions take, shows nothing.
+        # JSON is read and written here, in one way for Windows PowerShell and PowerShell 7: its cmdlets would show
+        # secrets to module logging, and make dates of texts. A hashtable, which these functions take, shows nothing.
         function ConvertTo-JsonText ([hashtable] $Table) {
             $members = foreach ($name in $Table.Keys) {
                 $value = $Table[$name]
                 $text = if ($null -eq $value) { 'null' }
                 elseif ($value -is [bool] -or $value -is [switch]) { if ($value) { 'true' } else { 'false' } }
-                elseif ($value -is [int]) { $value.ToString([cultureinfo]::InvariantCulture) }
+                elseif ($value -is [int] -or $value -is [long]) { "$value" }
                 elseif ($value -is [hashtable]) { ConvertTo-JsonText $value }
-                elseif ($value -is [array]) { '[' + (@(foreach ($one in $value) { $httpUtility::JavaScriptStringEncode("$one", $true) }) -join ',') + ']' }
-                else { $httpUtility::JavaScriptStringEncode("$value", $true) }
-                $httpUtility::JavaScriptStringEncode($name, $true) + ':' + $text
+                elseif ($value -is [array]) {
+                    $texts = foreach ($one in $value) { '"' + "$one".Replace('\', '\\').Replace('"', '\"') + '"' }
+                    '[' + ($texts -join ',') + ']'
+                }
+                else { '"' + "$value".Replace('\', '\\').Replace('"', '\"') + '"' }
+                '"' + $name.Replace('\', '\\').Replace('"', '\"') + '":' + $text
             }
             '{' + ($members -join ',') + '}'
         }
 
         function Send-Line ([hashtable] $Line) {
             $json = ConvertTo-JsonText $Line
-            # Pure ASCII, so that no code page can spoil it.
-            if ($json -match '[^ -~]') { $json = [regex]::Replace($json, '[^ -~]', { '\u{0:x4}' -f [int] [char] $args[0].Value }) }
+            # Control characters have to be escaped; all else but ASCII is, so that no code page can spoil it.
+            if ($json -match '[^ -~]') {
+                $json = [regex]::Replace($json, '[^ -~]', { '\u{0:x4}' -f [int] [char] $args[0].Value })
+            }
             $bytes = [Text.Encoding]::ASCII.GetBytes("$json`n")
             try {
                 $stream = $process.StandardInput.BaseStream
@@ -233,8 +247,8 @@ function Connect-NinjaOne {
             }
         }
 
-        # Keeps the program's next line in $talk.Line: nothing at the end of its output, or after the deadline. The line stays
-        # there until it has been dealt with, so that Ctrl+C can't lose it.
+        # Keeps the program's next line in $Talk.Line: nothing at the end of its output, or after the deadline. The line
+        # stays there until it has been dealt with, so that Ctrl+C can't lose it.
         function Receive-Line ([hashtable] $Talk) {
             while (-not $Talk.Reading.Wait(50)) {
                 if (-not $Talk.Errors) { $Talk.Errors = $Talk.Process.StandardError.ReadToEndAsync() }
@@ -271,7 +285,9 @@ function Connect-NinjaOne {
                 }
                 if ($isHolder) { $open.Push($value) }
             }
-            if ($open.Count -or $message -isnot [hashtable] -or $message.type -isnot [string]) { Stop-Program "$program printed a line that is not of the protocol." }
+            if ($open.Count -or $message -isnot [hashtable] -or $message.type -isnot [string]) {
+                Stop-Program "$program printed a line that is not of the protocol."
+            }
             $message
         }
 
@@ -279,16 +295,18 @@ function Connect-NinjaOne {
         function Use-Vault ([hashtable] $Question) {
             $module = 'Microsoft.PowerShell.SecretManagement'
             if (-not $ExecutionContext.InvokeCommand.GetCommand("$module\Get-Secret", 'Cmdlet')) {
-                return @{ error = @{ id = 'VaultNotFound'; name = $module; message = "The module $module is not installed." } }
+                $message = "The module $module is not installed."
+                return @{ error = @{ id = 'VaultNotFound'; name = $module; message = $message } }
             }
             $vault = $Question.vault
+            $quietly = @{ ErrorAction = 'Stop'; WarningAction = 'Ignore' }
             $found = @{}
             $stored = 0
             $value = $null
             try {
                 foreach ($name in $Question.names) {
                     try {
-                        $secret = & $module\Get-Secret -Vault $vault -Name $name -AsPlainText -ErrorAction Stop -WarningAction Ignore
+                        $secret = & $module\Get-Secret -Vault $vault -Name $name -AsPlainText @quietly
                         if ($secret -is [string]) { $found[$name] = "$secret" }
                     } catch {
                         if ($_.FullyQualifiedErrorId -notlike 'GetSecretNotFound*') { throw }
@@ -297,11 +315,12 @@ function Connect-NinjaOne {
                 foreach ($secret in $Question.secrets) {
                     $name = $secret.name
                     $value = $secret.value
-                    & $module\Set-Secret -Vault $vault -Name $name -Secret $value -ErrorAction Stop -WarningAction Ignore
+                    & $module\Set-Secret -Vault $vault -Name $name -Secret $value @quietly
                     $stored++
                 }
             } catch {
-                $id = if ($_.FullyQualifiedErrorId -like '*VaultNotFound*') { 'VaultNotFound' } elseif ($value) { 'SecretNotStored' } else { 'VaultFailed' }
+                $id = if ($value) { 'SecretNotStored' } else { 'VaultFailed' }
+                if ($_.FullyQualifiedErrorId -like '*VaultNotFound*') { $id = 'VaultNotFound' }
                 $message = if ($value) { $_.Exception.Message.Replace($value, '***') } else { $_.Exception.Message }
                 return @{ error = @{ id = $id; name = $name; message = $message } }
             }
@@ -310,8 +329,10 @@ function Connect-NinjaOne {
 
         function Show-Message ([hashtable] $Message) {
             if ($Message.type -eq 'progress') {
-                $record = [System.Management.Automation.ProgressRecord]::new(0, $Message.activity, "$($Message.status) ")
-                if ($Message.completed) { $record.RecordType = 'Completed' } else { $record.PercentComplete = [int] $Message.percent }
+                $status = "$($Message.status) "
+                $record = [System.Management.Automation.ProgressRecord]::new(0, $Message.activity, $status)
+                $record.PercentComplete = [int] $Message.percent
+                if ($Message.completed) { $record.RecordType = 'Completed' }
                 $PSCmdlet.WriteProgress($record)
                 return
             }
@@ -336,8 +357,11 @@ function Connect-NinjaOne {
                 $uri = $connection.RedirectURI
                 $connection.RedirectURI = [UriBuilder] $uri
                 # A UriBuilder changes addresses: the registered one is kept beside it.
-                if ("$($connection.RedirectURI)" -ne $uri) { $connection.RedirectURI.psobject.Members.Add([psnoteproperty]::new('OriginalString', $uri)) }
-                $authentication.Expires = ([datetimeoffset]::Parse($authentication.Expires, [cultureinfo]::InvariantCulture)).LocalDateTime
+                if ("$($connection.RedirectURI)" -ne $uri) {
+                    $connection.RedirectURI.psobject.Members.Add([psnoteproperty]::new('OriginalString', $uri))
+                }
+                $expires = [datetimeoffset]::Parse($authentication.Expires, [cultureinfo]::InvariantCulture)
+                $authentication.Expires = $expires.LocalDateTime
             } catch {
                 Stop-Program "$program printed a session that lacks what it must hold."
             }
@@ -363,10 +387,12 @@ function Connect-NinjaOne {
                 if ($argument -match '^(--?|/)noni') { $interactive = $false }
                 if ($argument -match '^(--?|/)(f|file|c|command|e|ec|enc|encoded.*)$') { break }
             }
-            $request = @{ version = 1; parameters = $Given; caller = @{ streams = $streams; vaults = $true; pending = $true; interactive = $interactive } }
+            $caller = @{ streams = $streams; vaults = $true; pending = $true; interactive = $interactive }
+            $request = @{ version = 1; parameters = $Given; caller = $caller }
             $connection = $variables.GetValue('Script:NRAPIConnectionInformation')
             $authentication = $variables.GetValue('Script:NRAPIAuthenticationInformation')
-            if ($connection -is [hashtable] -and $authentication -is [hashtable] -and $authentication.Expires -is [datetime]) {
+            $isSession = $connection -is [hashtable] -and $authentication -is [hashtable]
+            if ($isSession -and $authentication.Expires -is [datetime]) {
                 $connection = $connection.Clone()
                 $authentication = $authentication.Clone()
                 $uri = $connection.RedirectURI
@@ -395,7 +421,6 @@ function Connect-NinjaOne {
             $Talk.Line = $null
         }
 
-        $httpUtility = [System.Reflection.Assembly]::Load('System.Web, Version=4.0.0.0, Culture=neutral, PublicKeyToken=b03f5f7f11d50a3a').GetType('System.Web.HttpUtility')
         $variables = $ExecutionContext.SessionState.PSVariable
         $lastError = if ($global:Error.Count) { $global:Error[0] }
         $program = Find-Program
@@ -404,7 +429,11 @@ function Connect-NinjaOne {
             RedirectStandardInput = $true; RedirectStandardOutput = $true; RedirectStandardError = $true
         }
         $process = $null
-        $talk = @{ Process = $null; Reading = $null; Errors = $null; Line = $null; Answer = $null; Ending = $false; Patience = 2; Deadline = [datetime]::MaxValue }
+        # The conversation: Line is under way, and Deadline ends the wait for the next one.
+        $talk = @{
+            Process = $null; Reading = $null; Errors = $null; Line = $null; Answer = $null
+            Ending = $false; Patience = 2; Deadline = [datetime]::MaxValue
+        }
         try {
             try {
                 $process = [System.Diagnostics.Process]::Start($start)
@@ -416,6 +445,8 @@ function Connect-NinjaOne {
             foreach ($name in [System.Management.Automation.Cmdlet]::CommonParameters) { $given.Remove($name) }
             $talk.Reading = $process.StandardOutput.ReadLineAsync()
             Send-Line (Get-Request $given)
+            # PowerShell compiles what it runs for the first time: here while NinjaOne is being asked.
+            $null = ConvertFrom-Line @{ Line = '{"type":"none","a":{"b":1,"c":true,"d":null}}' }
             while (-not $talk.Answer) {
                 Receive-Line $talk
                 if ($null -eq $talk.Line) {
@@ -429,8 +460,8 @@ function Connect-NinjaOne {
             if ($process) {
                 try {
                     $process.StandardInput.Close()
-                    # Without an answer this is Ctrl+C, or a warning that is an error. A program whose caller has gone ends at once,
-                    # unless it said that it has something pending: a token that would be lost. That is awaited, and kept.
+                    # Without an answer this is Ctrl+C, or a warning that is an error. A program whose caller has gone
+                    # ends at once, unless something is pending, a token that would be lost: that is awaited, and kept.
                     $talk.Ending = $true
                     $talk.Deadline = [datetime]::UtcNow.AddSeconds($talk.Patience)
                     while (-not $talk.Answer -and $talk.Reading -and [datetime]::UtcNow -lt $talk.Deadline) {
@@ -446,18 +477,25 @@ function Connect-NinjaOne {
                 }
             }
             # What the wrapper itself has dealt with leaves no trace; it may quote a secret.
-            while ($global:Error.Count -and -not [object]::ReferenceEquals($global:Error[0], $lastError)) { $global:Error.RemoveAt(0) }
+            while ($global:Error.Count -and -not [object]::ReferenceEquals($global:Error[0], $lastError)) {
+                $global:Error.RemoveAt(0)
+            }
         }
 
         $answer = $talk.Answer
         if ($answer.type -eq 'error') {
             $category = $answer.category -as [System.Management.Automation.ErrorCategory]
-            Stop-Connect $answer.id $(if ($category) { $category } else { 'NotSpecified' }) $answer.message $answer.recommendation $answer.target
+            if (-not $category) { $category = 'NotSpecified' }
+            Stop-Connect $answer.id $category $answer.message $answer.recommendation $answer.target
         }
         if ($ShowTokens) {
-            $PSCmdlet.WriteWarning('Store these tokens in a safe place: whoever has them can use your NinjaOne instance.')
+            $advice = 'Store these tokens in a safe place: whoever has them can use your NinjaOne instance.'
+            Show-Message @{ stream = 'warning'; message = $advice }
             $shown = $Script:NRAPIAuthenticationInformation
-            [pscustomobject] @{ Type = $shown.Type; Access = $shown.Access; Expires = $shown.Expires; Refresh = $shown.Refresh; URL = $answer.connection.URL }
+            [pscustomobject] @{
+                Type = $shown.Type; Access = $shown.Access; Expires = $shown.Expires; Refresh = $shown.Refresh
+                URL = $answer.connection.URL
+            }
         }
     }
 }
