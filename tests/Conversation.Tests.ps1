@@ -283,7 +283,7 @@ Describe 'The streams' {
         $null = $runspace.Invoke()
         $runspace.Streams.Error | Should -BeNullOrEmpty
         $progress = $runspace.Streams.Progress | Where-Object Activity -eq 'Waiting' | ForEach-Object { "$($_.RecordType) $($_.PercentComplete) $($_.StatusDescription)".Trim() }
-        $progress | Should -BeExactly 'Processing 40 4 s left', 'Processing 0', 'Completed -1'
+        $progress | Should -BeExactly 'Processing 40 4 s left', 'Processing 0', 'Completed 100'
         $runspace.Dispose()
     }
 }
@@ -585,7 +585,7 @@ Describe 'Ctrl+C' -Skip:$IsWindows {
         $vault = Register-TestVault (Join-Path $TestDrive 'vault')
         $lost = foreach ($milliseconds in $(if ($env:SOAK) { 0..60 | ForEach-Object { 5 * $_ } } else { 5, 15, 35, 55, 120 })) {
             Clear-TestVault $vault
-            Set-Program (@('write program.answered') + @(
+            Set-Program (@('print {"type":"pending","seconds":35}', 'write program.answered') + @(
                     if ($lines) { Get-PrintStep @{ type = 'setSecrets'; vault = $vault.Name; secrets = @(foreach ($name in 'First', 'Second', 'Last') { @{ name = $name; value = 'access-token-0' } }) } }
                 ) + $print)
             [IO.File]::Delete("$path.answered")
