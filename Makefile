@@ -23,9 +23,11 @@ standin:
 test: build standin
 	@tests/run
 
-# The long proofs, of which make test runs a sample, in full: kills and races, with their figures.
-soak:
+# The long proofs, of which make test runs a sample, in full: kills, races and interrupts, with their figures.
+soak: build standin
 	SOAK=1 go test -count=1 -v -timeout 30m -run 'Kill|Race' ./tests
+	SOAK=1 NINJAONE_AUTH_PATH=$(CURDIR)/bin/ninjaone-auth PLAY_PATH=$(CURDIR)/bin/play \
+		pwsh -NoProfile -NonInteractive -File tests/pester.ps1 -Only '*loses no answer*'
 
 lint:
 	@unformatted=$$(gofmt -l cmd pkg tests); [ -z "$$unformatted" ] || { echo "gofmt: $$unformatted"; exit 1; }

@@ -1,5 +1,6 @@
 # Runs tests/*.Tests.ps1 under Pester 5; a skipped test is listed by `make test`, never passed over. A test is skipped only for
 # want of SecretManagement, and on Windows for want of signals.
+param ([string] $Only = '*')
 $ErrorActionPreference = 'Stop'
 Import-Module Pester -MinimumVersion 5.5 -MaximumVersion 5.999
 $env:NO_COLOR = '1'
@@ -7,6 +8,7 @@ $configuration = New-PesterConfiguration
 $configuration.Run.Path = $PSScriptRoot
 $configuration.Run.PassThru = $true
 $configuration.Output.Verbosity = 'Normal'
+$configuration.Filter.FullName = $Only
 $result = Invoke-Pester -Configuration $configuration
 $needs = if ($IsWindows) { 'a Unix, or Install-Module Microsoft.PowerShell.SecretManagement' } else { 'Install-Module Microsoft.PowerShell.SecretManagement' }
 foreach ($test in $result.Skipped) {

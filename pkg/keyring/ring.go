@@ -21,6 +21,8 @@ type Ring struct {
 	backend  keyring.BackendType
 	unusable error // what is wrong with the settings
 	patience time.Duration
+	// passphrase opens the file backend, once it was needed.
+	passphrase string
 	// locked is the child that holds a lock, and does everything until Unlock.
 	locked *process
 }
@@ -114,12 +116,13 @@ func (r *Ring) do(ctx context.Context, c command) (result, error) {
 	if r.unusable != nil {
 		return result{}, r.unusable
 	}
-	if r.backend == keyring.FileBackend {
+	if r.backend == keyring.FileBackend && r.passphrase == "" {
 		var err error
-		if c.Passphrase, err = passphrase(); err != nil {
+		if r.passphrase, err = passphrase(); err != nil {
 			return result{}, err
 		}
 	}
+	c.Passphrase = r.passphrase
 	switch {
 	case r.locked != nil:
 		return r.locked.do(ctx, c, nil)
