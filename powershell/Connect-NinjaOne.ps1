@@ -215,18 +215,18 @@ function Connect-NinjaOne {
         # JSON is read and written here, in one way for Windows PowerShell and PowerShell 7: its cmdlets would show
         # secrets to module logging, and make dates of texts. A hashtable, which these functions take, shows nothing.
         function ConvertTo-JsonText ([hashtable] $Table) {
-            $members = foreach ($name in $Table.Keys) {
-                $value = $Table[$name]
+            $members = foreach ($entry in $Table.GetEnumerator()) {
+                $value = $entry.Value
                 $text = if ($null -eq $value) { 'null' }
                 elseif ($value -is [bool] -or $value -is [switch]) { if ($value) { 'true' } else { 'false' } }
                 elseif ($value -is [int] -or $value -is [long]) { "$value" }
                 elseif ($value -is [hashtable]) { ConvertTo-JsonText $value }
-                elseif ($value -is [array]) {
+                elseif ($value -is [System.Collections.IList]) {
                     $texts = foreach ($one in $value) { '"' + "$one".Replace('\', '\\').Replace('"', '\"') + '"' }
                     '[' + ($texts -join ',') + ']'
                 }
                 else { '"' + "$value".Replace('\', '\\').Replace('"', '\"') + '"' }
-                '"' + $name.Replace('\', '\\').Replace('"', '\"') + '":' + $text
+                '"' + "$($entry.Key)".Replace('\', '\\').Replace('"', '\"') + '":' + $text
             }
             '{' + ($members -join ',') + '}'
         }
@@ -234,7 +234,7 @@ function Connect-NinjaOne {
         function Send-Line ([hashtable] $Line) {
             $json = ConvertTo-JsonText $Line
             # Control characters have to be escaped; all else but ASCII is, so that no code page can spoil it.
-            if ($json -match '[^ -~]') {
+            if ($json -cmatch '[^ -~]') {
                 $json = [regex]::Replace($json, '[^ -~]', { '\u{0:x4}' -f [int] [char] $args[0].Value })
             }
             $bytes = [Text.Encoding]::ASCII.GetBytes("$json`n")
@@ -264,15 +264,20 @@ function Connect-NinjaOne {
         # The line as a table. Of an object it makes a table, of an array a list, and a text stays the text that it is.
         function ConvertFrom-Line ([hashtable] $Talk) {
             $string = '"([^"\\]*(?:\\.[^"\\]*)*)"'
-            $tokens = [regex]::Matches($Talk.Line, "$string\s*:|$string|[^\s{}\[\],:`"]+|[{}\[\]]")
+            $pattern = "$string\s*:|$string|[^\s{}\[\],:`"]+|[{}\[\]]"
             $open = [System.Collections.Stack]::new()
             $message = $name = $null
-            foreach ($token in $tokens) {
-                if ($token.Groups[1].Success) { $name = [regex]::Unescape($token.Groups[1].Value); continue }
+            # Nothing but blanks and commas stands between the tokens, and nothing after the object.
+            $isWhole = [regex]::Replace($Talk.Line, $pattern, '').Trim(' ', ',', "`t") -eq ''
+            foreach ($token in [regex]::Matches($Talk.Line, $pattern)) {
+                if (-not $open.Count -and ($message -or $token.Value -ne '{')) { $isWhole = $false; break }
+                $text = "$($token.Groups[1].Value)$($token.Groups[2].Value)"
+                if ($text.Contains('\')) { try { $text = [regex]::Unescape($text) } catch { $isWhole = $false; break } }
+                if ($token.Groups[1].Success) { $name = $text; continue }
                 $value = $token.Value
                 if ($value -eq '}' -or $value -eq ']') { if ($open.Count) { $message = $open.Pop() }; continue }
                 $isHolder = $value -eq '{' -or $value -eq '['
-                if ($token.Groups[2].Success) { $value = [regex]::Unescape($token.Groups[2].Value) }
+                if ($token.Groups[2].Success) { $value = $text }
                 elseif ($value -eq '{') { $value = @{} }
                 elseif ($value -eq '[') { $value = [System.Collections.ArrayList]::new() }
                 elseif ($value -eq 'null') { $value = $null }
@@ -285,7 +290,7 @@ function Connect-NinjaOne {
                 }
                 if ($isHolder) { $open.Push($value) }
             }
-            if ($open.Count -or $message -isnot [hashtable] -or $message.type -isnot [string]) {
+            if (-not $isWhole -or $open.Count -or $message -isnot [hashtable] -or $message.type -isnot [string]) {
                 Stop-Program "$program printed a line that is not of the protocol."
             }
             $message
@@ -414,7 +419,14 @@ function Connect-NinjaOne {
                     if ($Talk.Ending) { $Talk.Deadline = [datetime]::UtcNow.AddSeconds($message.seconds) }
                 }
                 { $_ -in 'write', 'progress' } { if (-not $Talk.Ending) { Show-Message $message } }
-                'setSecrets' { $reply = Use-Vault $message; if (-not $Talk.Ending) { Send-Line $reply } }
+                'setSecrets' {
+                    $reply = Use-Vault $message
+                    if (-not $Talk.Ending) { Send-Line $reply; break }
+                    # Nobody is left to ask again: the file of a vault may be in use.
+                    foreach ($pause in 300, 900) {
+                        if ($reply.error) { [System.Threading.Thread]::Sleep($pause); $reply = Use-Vault $message }
+                    }
+                }
                 'getSecrets' { if (-not $Talk.Ending) { Send-Line (Use-Vault $message) } }
                 default { Stop-Program "$program printed a line of a type that this Connect-NinjaOne does not know." }
             }
@@ -489,13 +501,13 @@ function Connect-NinjaOne {
             Stop-Connect $answer.id $category $answer.message $answer.recommendation $answer.target
         }
         if ($ShowTokens) {
-            $advice = 'Store these tokens in a safe place: whoever has them can use your NinjaOne instance.'
-            Show-Message @{ stream = 'warning'; message = $advice }
             $shown = $Script:NRAPIAuthenticationInformation
             [pscustomobject] @{
                 Type = $shown.Type; Access = $shown.Access; Expires = $shown.Expires; Refresh = $shown.Refresh
                 URL = $answer.connection.URL
             }
+            $advice = 'Store these tokens in a safe place: whoever has them can use your NinjaOne instance.'
+            Show-Message @{ stream = 'warning'; message = $advice }
         }
     }
 }

@@ -42,7 +42,7 @@ Describe 'The request' {
     BeforeEach { Clear-Session; Set-Program }
 
     It 'is one line of pure ASCII with the given parameters and what the caller can do' {
-        $secret = "s`"\ $([char]0xe9)$([char]::ConvertFromUtf32(0x1F600))`n"
+        $secret = "s`"\ $([char]0xe9)$([char]::ConvertFromUtf32(0x1F600))$([char]0x212A)`n"
         Connect-NinjaOne -Instance EU -ClientId id -ClientSecret $secret -UseWebAuth -Port 8080 -RedirectURL 'HTTPS://redirect.example.uk/a?b=c' -Scopes control, monitoring -Verbose:$false
         [IO.File]::ReadAllText("$path.request") | Should -MatchExactly '\A[ -~]+\n\z'
         Format-Json (Get-Request) | Should -BeExactly (Format-Json @{
@@ -384,6 +384,10 @@ Describe 'A failure' {
         @{ name = 'a line of bytes'; steps = 'bytes "\xff\xfe\x00\x01\n"'; says = 'not of the protocol' }
         @{ name = 'a line of an unknown type'; steps = 'print {"type":"dance"}', 'drain'; says = 'does not know' }
         @{ name = 'a line without a type'; steps = 'print {}', 'drain'; says = 'not of the protocol' }
+        @{ name = 'text before the object'; steps = 'print garbage {"type":"error"}'; says = 'not of the protocol' }
+        @{ name = 'a bracket too many'; steps = 'print {"type":"error"}}'; says = 'not of the protocol' }
+        @{ name = 'a string without an end'; steps = 'print {"type":"error","s":"unterminated}'; says = 'not of the protocol' }
+        @{ name = 'an escape that is none'; steps = 'print {"type":"error","message":"\x secret"}'; says = 'not of the protocol' }
         @{ name = 'a session without a token'; steps = 'print {"type":"session","connection":{},"authentication":{}}'; says = 'lacks' }
         @{ name = 'a session with an empty token'; steps = 'print {"type":"session","connection":{"RedirectURI":"http://localhost/"},"authentication":{"Access":"","Expires":"2026-11-24T08:00:00Z"}}'; says = 'lacks' }
         @{ name = 'a session without anything'; steps = 'print {"type":"session"}'; says = 'lacks' }
@@ -533,7 +537,8 @@ Describe 'A SecretManagement vault' -Skip:$noSecretManagement {
     }
 
     # Windows has no signals: see Ctrl+C below.
-    It 'gets the token that the program renews during Ctrl+C' -Skip:$IsWindows {
+    It 'gets the token that the program renews during Ctrl+C, although it fails twice' -Skip:$IsWindows {
+        Set-VaultFault $vault Set-Secret NinjaOneRefresh -Times 2
         Set-Program ($wait + 'drain' + (Get-PrintStep @{ type = 'setSecrets'; vault = $vault.Name; secrets = @(@{ name = 'NinjaOneRefresh'; value = 'rotated' }) }))
         $null = Measure-Interrupt $renew
         Get-Stored NinjaOneRefresh | Should -BeExactly 'rotated'

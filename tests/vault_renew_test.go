@@ -223,6 +223,20 @@ func TestRenewalReadsOnceMoreBeforeGivingUp(t *testing.T) {
 	})
 }
 
+// A new sign-in with a dead refresh token gets tokens of its own by the stored one, not those that are stored.
+func TestSignInWithADeadRefreshToken(t *testing.T) {
+	onBothKinds(t, plainName, func(t *testing.T, b *box) {
+		stored := b.session(time.Hour)
+		b.put(stored)
+		o := b.connects(b.example4(parameters{"UseClientAuth": nil, "UseTokenAuth": true, "RefreshToken": "dead"}), nil)
+		b.holdsLast(o)
+		b.asked("refresh_token", "refresh_token")
+		if o.Authentication.Access == stored.Authentication.Access {
+			t.Error("the stored access token was taken")
+		}
+	})
+}
+
 // While a read renews, another writer whom no lock keeps out (another machine) stores a newer token.
 func TestReadOnceMoreBeforeGivingUp(t *testing.T) {
 	b := secretManagementBox(t, plainName)

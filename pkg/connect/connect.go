@@ -123,7 +123,8 @@ func (r *renewal) run(ctx context.Context) (session.Session, error) {
 		return session.Session{}, err
 	}
 	if waited {
-		if done, err := r.look(ctx, r.newer); done || err != nil {
+		// What can't be read while others write is read again under the lock.
+		if done, err := r.look(ctx, r.newer); done || failure.Is(err, failure.Interrupted) {
 			return r.session, err
 		}
 	}

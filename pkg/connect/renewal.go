@@ -20,7 +20,8 @@ type renewal struct {
 	session session.Session
 	// whole says that the stored session counts with its settings; else only its tokens do.
 	whole bool
-	// newer tells whether a stored session takes the place of session; nil if none does.
+	// newer tells whether a stored session takes the place of session; nil for a new sign-in, to which at most the stored
+	// refresh token is of use, if NinjaOne refuses its own.
 	newer func(stored session.Session) bool
 	// obtain gets new tokens, by the session's refresh token or without one.
 	obtain func(ctx context.Context, s session.Session) (session.Session, error)
@@ -45,7 +46,7 @@ func (r *renewal) look(ctx context.Context, newer func(session.Session) bool) (d
 		r.session = stored
 	case !stored.Connection.SameApplication(r.session.Connection):
 		return false, nil
-	case usable && sameGrant(stored.Connection, r.session.Connection):
+	case usable && r.newer != nil && sameGrant(stored.Connection, r.session.Connection):
 		r.session.Authentication = stored.Authentication
 	case stored.Authentication.Refresh != "":
 		r.session.Authentication.Refresh = stored.Authentication.Refresh
@@ -63,7 +64,7 @@ func sameGrant(a, b session.Connection) bool {
 
 // renew obtains new tokens and saves them.
 func (r *renewal) renew(ctx context.Context) (session.Session, error) {
-	if !r.KeepsTokens {
+	if r.whole && !r.KeepsTokens {
 		// Nobody else would have the new refresh token: find out now whether it can be stored.
 		if err := r.store.Save(ctx, r.session); err != nil {
 			return session.Session{}, err

@@ -31,7 +31,7 @@ func systemBackend() keyring.BackendType {
 	return keyring.SecretServiceBackend
 }
 
-// prompts tells whether a backend may ask the user for something, and wait for as long as nobody answers.
+// prompts tells whether a backend waits for ever where nobody sees what it asks. (macOS shows Keychain's dialogs itself.)
 func prompts(backend keyring.BackendType) bool {
 	return backend == keyring.SecretServiceBackend || backend == keyring.PassBackend
 }

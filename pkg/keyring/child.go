@@ -73,9 +73,13 @@ func await(operation string, done <-chan result, gone <-chan struct{}) (result, 
 	}
 }
 
-// holdLock never gives the lock back: it ends with the child. The parent bounds the wait.
-func holdLock(path string, waiting func()) error {
-	if _, err := lock.Take(context.Background(), path, time.Hour, waiting); err != nil {
+// held is the lock of the child. It is never given back, as it ends with the child; what nobody refers to would be closed at
+// the next garbage collection, and the lock with it.
+var held func()
+
+// holdLock takes the lock for as long as the child lives. The parent bounds the wait.
+func holdLock(path string, waiting func()) (err error) {
+	if held, err = lock.Take(context.Background(), path, time.Hour, waiting); err != nil {
 		return &Problem{LockFailed, err.Error()}
 	}
 	return nil

@@ -105,7 +105,14 @@ func mustLock(t testing.TB, r *Ring) {
 }
 
 // lockFile is the same for all keyrings of a test.
-func lockFile(t testing.TB) string { return filepath.Join(os.Getenv("XDG_CACHE_HOME"), "lock") }
+func lockFile(t testing.TB) string {
+	t.Helper()
+	folder := os.Getenv("XDG_CACHE_HOME")
+	if folder == "" {
+		t.Fatal("the test has no home of its own")
+	}
+	return filepath.Join(folder, "lock")
+}
 
 func mustFail(t *testing.T, err error, kind Kind, words ...string) {
 	t.Helper()

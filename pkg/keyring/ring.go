@@ -1,7 +1,7 @@
 // Package keyring keeps bytes under keys in the system's keyrings.
 //
 // It wraps github.com/99designs/keyring, which contacts D-Bus when it is initialised, waits for prompts for ever, writes to
-// stderr, splits nothing that is too large, and writes in place. So whatever may wait for a prompt runs in a child process,
+// stderr, splits nothing that is too large, and writes in place. So what waits for a prompt that nobody may see runs in a child,
 // and so does every save, whatever the backend: it is complete as soon as it has been handed over, even if this process is
 // killed then.
 package keyring

@@ -168,6 +168,20 @@ func TestLockIsBusy(t *testing.T) {
 	mustFail(t, holder.Lock(t.Context(), filepath.Join(lockFile(t), "below a file"), func() {}), LockFailed)
 }
 
+// The lock is the child's for as long as it lives, however much it allocates meanwhile.
+func TestLockIsHeld(t *testing.T) {
+	useFile(t)
+	t.Setenv("GOGC", "1") // for the child
+	r := open()
+	mustLock(t, r)
+	defer r.Unlock()
+	for range 3 {
+		mustSave(t, r, key, large)
+		mustLoad(t, r, key, large)
+		mustFail(t, Open(50*time.Millisecond).Lock(t.Context(), lockFile(t), func() {}), TimedOut)
+	}
+}
+
 // A save that was handed over is stored, and the lock held until then, though its parent is gone.
 func TestSaveOutlivesItsParent(t *testing.T) {
 	useFile(t)

@@ -75,7 +75,7 @@ func toString(p Parameter, value json.RawMessage) (string, error) {
 		return s, checkInstance(p, s)
 	}
 	if s == "System.Security.SecureString" {
-		return "", transformation(p, "It is the text of a SecureString, not what that holds.").With("",
+		return "", transformation(p, "It is the name of the type SecureString, not the text in it.").With("",
 			"Pass the text itself: Get-Secret … -AsPlainText, or [System.Net.NetworkCredential]::new('', $secure).Password.")
 	}
 	if s == "" && p.mandatorySomewhere() {
