@@ -135,6 +135,7 @@ func TestOpenDetaches(t *testing.T) {
 func TestOpenTriesTheNextBrowser(t *testing.T) {
 	browser := need.Play(t, "browser")
 	Environment{"BROWSER=no-such-browser:" + browser}.Open(address)
+	need.Started(t, browser)
 	if got := waitFor(t, browser+".arguments"); got != address+"\n" {
 		t.Error(got)
 	}

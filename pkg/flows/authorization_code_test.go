@@ -412,7 +412,8 @@ func TestBrowserCommands(t *testing.T) {
 		"prints": {[]string{"print printed", "error printed", "flood 5000 a line of fifty characters, more than any pipe takes"}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Setenv("BROWSER", need.Play(t, name, c.script...))
+			browser := need.Play(t, name, c.script...)
+			t.Setenv("BROWSER", browser)
 			s := beginSignIn(t, nil, nil)
 			for range 3000 {
 				if strings.Contains(s.sink.text(), c.verbose) {
@@ -427,6 +428,7 @@ func TestBrowserCommands(t *testing.T) {
 			if told := s.sink.text(); !strings.Contains(told, c.verbose) || strings.Contains(told, "printed") {
 				t.Errorf("told: %s", told)
 			}
+			need.Started(t, browser)
 		})
 	}
 }

@@ -73,15 +73,16 @@ func await(operation string, done <-chan result, gone <-chan struct{}) (result, 
 	}
 }
 
-// held is the lock of the child. It is never given back, as it ends with the child; what nobody refers to would be closed at
-// the next garbage collection, and the lock with it.
-var held func()
+// held keeps the lock from being closed at the next garbage collection, as what nobody refers to is. It ends with the child.
+var held []func()
 
 // holdLock takes the lock for as long as the child lives. The parent bounds the wait.
-func holdLock(path string, waiting func()) (err error) {
-	if held, err = lock.Take(context.Background(), path, time.Hour, waiting); err != nil {
+func holdLock(path string, waiting func()) error {
+	release, err := lock.Take(context.Background(), path, time.Hour, waiting)
+	if err != nil {
 		return &Problem{LockFailed, err.Error()}
 	}
+	held = append(held, release)
 	return nil
 }
 

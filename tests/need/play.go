@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // Play makes a program of this name that does what a script says, a step a line (tests/cmd/play), and returns its path. Its
@@ -25,4 +26,15 @@ func Play(t testing.TB, name string, script ...string) string {
 		t.Fatal(err)
 	}
 	return path
+}
+
+// Started waits until a program of Play has noted how it was started, which it should do before its folder is removed.
+func Started(t testing.TB, path string) {
+	t.Helper()
+	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+		if _, err := os.Stat(path + ".environment"); err == nil {
+			return
+		}
+	}
+	t.Errorf("%s was not started", path)
 }
