@@ -13,33 +13,43 @@ function Connect-NinjaOne {
     .PARAMETER UseClientAuth
         Use the "Client Credentials" flow - useful if you already have a client ID and secret.
     .PARAMETER Instance
-        The NinjaOne instance to connect to. Choose from 'eu', 'oc' or 'us'.
+        The NinjaOne instance to connect to. Choose from 'eu', 'oc', 'us', 'ca', 'us2' or 'fed'.
     .PARAMETER ClientId
         The Client Id for the application configured in NinjaOne.
     .PARAMETER ClientSecret
         The Client Secret for the application configured in NinjaOne.
     .PARAMETER Scopes
-        The API scopes to request, if this isn't passed the scope is assumed to be "all". Pass a string or array of strings. Limited by the scopes granted to the application in NinjaOne.
+        The API scopes to request. If not set defaults to 'monitoring', 'management' and 'control', and with a
+        refresh token or in the browser also 'offline_access', which asks for a refresh token. Pass a string
+        or array of strings. Limited by the scopes granted to the application in NinjaOne.
     .PARAMETER RedirectURL
-        The redirect URI to use. If not set defaults to 'http://localhost'. Should be a full URI e.g. https://redirect.example.uk:9090/auth
+        The redirect URI to use, to the letter as it is registered in NinjaOne. If not set defaults to
+        'http://localhost:9090/', with the port that -Port names and the slash at the end. Should be a full
+        URI e.g. https://redirect.example.uk:9090/auth
     .PARAMETER Port
-        The port to use for the redirect URI. Must match with the configuration set in NinjaOne. If not set defaults to '9090'.
+        The port to use for the redirect URI. Must match with the configuration set in NinjaOne. If not set
+        defaults to '9090'.
     .PARAMETER RefreshToken
-        The refresh token to use for "Token Authentication" flow.
+        The refresh token to use for "Token Authentication" flow. If not set the one of the present session is
+        used.
     .PARAMETER ShowTokens
-        Output the tokens - useful when using "Authorisation Code" flow - to use with "Token Authentication" flow.
+        Output the tokens - useful when using "Authorisation Code" flow - to use with "Token Authentication"
+        flow.
     .PARAMETER UseSecretManagement
-        Use the secret management module to retrieve credentials and store tokens. Check the docs on setting up the secret management module at https://docs.homotechsual.dev/common/secretmanagement.
+        Use the secret management module to retrieve credentials and store tokens. Check the docs on setting
+        up the secret management module at https://docs.homotechsual.dev/common/secretmanagement.
     .PARAMETER VaultName
-        The name of the secret vault to use.
+        The name of the secret vault to use. If no vault of that name is registered, the session is kept in
+        the operating system's keyring under it.
     .PARAMETER WriteToSecretVault
         Write updated credentials to secret management vault.
     .PARAMETER ReadFromSecretVault
-        Read the authentication information from secret management vault.
+        Read the authentication information from secret management vault, and renew it if it has run out.
     .PARAMETER SecretPrefix
-        The prefix to add to the name of the secrets stored in the secret vault.
+        The prefix to add to the name of the secrets stored in the secret vault. If not set defaults to
+        'NinjaOne'.
     .PARAMETER ParseDateTimes
-        Turn the dates in NinjaOne's answers into DateTime objects.
+        Have the module turn the dates in NinjaOne's answers into DateTime objects.
     .EXAMPLE
         Connect-NinjaOne -Instance 'eu' -ClientId 'AAaaA1aaAaAA-aaAaaA11a1A-aA' -ClientSecret '00Z00zzZzzzZzZzZzZzZZZ0zZ0zzZ_0zzz0zZZzzZz0Z0ZZZzz0z0Z' -UseClientAuth
 
@@ -55,11 +65,21 @@ function Connect-NinjaOne {
     .EXAMPLE
         Connect-NinjaOne -UseSecretManagement -VaultName 'NinjaOneVault' -WriteToSecretVault -Instance 'eu' -ClientId 'AAaaA1aaAaAA-aaAaaA11a1A-aA' -ClientSecret '00Z00zzZzzzZzZzZzZzZZZ0zZ0zzZ_0zzz0zZZzzZz0Z0ZZZzz0z0Z' -UseClientAuth
 
-        This logs into NinjaOne using the client credentials flow and writes the connection information to the secret vault.
+        This logs into NinjaOne using the client credentials flow and writes the connection information to the secret
+        vault.
     .EXAMPLE
         Connect-NinjaOne -UseSecretManagement -VaultName 'NinjaOneVault' -ReadFromSecretVault
 
         This reads the connection information from the secret vault.
+    .EXAMPLE
+        if ((Get-Date) -gt $NRAPIAuthenticationInformation.Expires) { Connect-NinjaOne -UseSecretManagement -VaultName 'NinjaOneVault' -ReadFromSecretVault }
+
+        This renews the session of a script that makes its own requests, once it has run out. The module's commands do
+        that themselves.
+    .EXAMPLE
+        pwsh -NonInteractive -Command "Connect-NinjaOne -UseSecretManagement -VaultName 'NinjaOneVault' -ReadFromSecretVault; ./Report.ps1"
+
+        This is for a job that nobody watches: with -NonInteractive, no sign-in waits for a browser.
     .OUTPUTS
         Sets two script-scoped variables to hold connection and authentication information.
     .LINK
@@ -150,106 +170,158 @@ function Connect-NinjaOne {
     )
     dynamicparam {
         # EXAMPLE 4 fits three sets: a mandatory parameter that nobody gives leaves Secret Vault Write alone complete.
-        $isVaultWrite = $PSBoundParameters.ContainsKey('WriteToSecretVault') -and
-            $PSBoundParameters.ContainsKey('UseSecretManagement') -and
-            $PSBoundParameters.ContainsKey('VaultName') -and -not $PSBoundParameters.ContainsKey('ShowTokens')
-        if ($isVaultWrite) {
-            $attributes = [System.Collections.ObjectModel.Collection[Attribute]]::new()
-            foreach ($set in 'Token Authentication', 'Client Credentials') {
-                $attributes.Add([System.Management.Automation.ParameterAttribute] @{
-                        ParameterSetName = $set; Mandatory = $true; DontShow = $true
-                    })
+        $bound = $PSBoundParameters.Keys
+        if ('WriteToSecretVault' -in $bound) {
+            & {
+                $isVaultWrite = 'UseSecretManagement' -in $bound -and 'VaultName' -in $bound
+                if (-not $isVaultWrite -or 'ShowTokens' -in $bound) { return }
+                if ($ExecutionContext.SessionState.LanguageMode -ne 'FullLanguage') {
+                    throw 'Connect-NinjaOne does not run in Constrained Language Mode.'
+                }
+                $attributes = [System.Collections.ObjectModel.Collection[System.Attribute]]::new()
+                foreach ($set in 'Token Authentication', 'Client Credentials') {
+                    $attributes.Add([System.Management.Automation.ParameterAttribute] @{
+                            ParameterSetName = $set; Mandatory = $true; DontShow = $true
+                        })
+                }
+                $name = 'NotAVaultWrite'
+                $parameters = [System.Management.Automation.RuntimeDefinedParameterDictionary]::new()
+                $parameter = [System.Management.Automation.RuntimeDefinedParameter]::new($name, [switch], $attributes)
+                $parameters.Add($name, $parameter)
+                $parameters
             }
-            $name = 'NotAVaultWrite'
-            $parameters = [System.Management.Automation.RuntimeDefinedParameterDictionary]::new()
-            $parameter = [System.Management.Automation.RuntimeDefinedParameter]::new($name, [switch], $attributes)
-            $parameters.Add($name, $parameter)
-            $parameters
         }
     }
     end {
+        if ($ExecutionContext.SessionState.LanguageMode -ne 'FullLanguage') {
+            $failure = @{
+                ErrorId = 'LanguageModeNotSupported'; Category = 'PermissionDenied'; TargetObject = 'Connect-NinjaOne'
+                Message = 'Connect-NinjaOne does not run in Constrained Language Mode, which forbids calls of .NET.'
+                RecommendedAction = 'Have this script allowed by the policy that sets the mode, such as App Control.'
+            }
+            Write-Error @failure -ErrorAction Stop
+        }
         Set-StrictMode -Off
         $ErrorActionPreference = 'Stop'
         $WhatIfPreference = $false
         $ConfirmPreference = 'None'
         if ($DebugPreference -eq 'Inquire') { $DebugPreference = 'Continue' }
-        $isAsked = $PSBoundParameters.ContainsKey('InformationAction')
+        $isAsked = 'InformationAction' -in $PSBoundParameters.Keys
         if ($InformationPreference -eq 'SilentlyContinue' -and -not $isAsked) { $InformationPreference = 'Continue' }
 
-        function Stop-Connect ($Id, $Category, $Message, $Recommendation, $Target) {
-            $exception = [InvalidOperationException]::new($Message)
-            $record = [System.Management.Automation.ErrorRecord]::new($exception, $Id, $Category, $Target)
-            $shown = if ($PSVersionTable.PSVersion -lt [version] '7.5') { "$Message $Recommendation" } else { $Message }
+        # A new PowerShell compiles what it runs, at 1 to 3 ms for each .NET method or property: what an ordinary
+        # connect runs is short, and the rest stands in functions of its own. A type's full name saves a search of 5 ms.
+
+        # Ends Connect-NinjaOne with its one error.
+        function Exit-Connect ($Talk, $Failure) {
+            $category = $Failure.category -as [System.Management.Automation.ErrorCategory]
+            if (-not $category) { $category = 'NotSpecified' }
+            $exception = [System.InvalidOperationException]::new($Failure.message)
+            $id, $target = $Failure.id, $Failure.target
+            $record = [System.Management.Automation.ErrorRecord]::new($exception, $id, $category, $target)
+            $shown = $Failure.message
+            if ($PSVersionTable.PSVersion -lt [version] '7.5') { $shown = "$shown $($Failure.recommendation)" }
             $record.ErrorDetails = [System.Management.Automation.ErrorDetails]::new($shown)
-            $record.ErrorDetails.RecommendedAction = $Recommendation
-            $PSCmdlet.ThrowTerminatingError($record)
+            $record.ErrorDetails.RecommendedAction = $Failure.recommendation
+            $Talk.Cmdlet.ThrowTerminatingError($record)
         }
 
-        function Stop-Program ($Message) {
-            $advice = "Run '$program version': it has to be of the same release as Connect-NinjaOne. " +
-                'Then run Connect-NinjaOne again with -Debug.'
-            Stop-Connect ProgramFailed ResourceUnavailable $Message $advice $program
+        function Exit-ForProgram ($Talk, $Reason) {
+            Exit-Connect $Talk @{
+                id = 'ProgramFailed'; category = 'ResourceUnavailable'; target = $Talk.Program
+                message = "$($Talk.Program) $Reason"
+                recommendation = "Run '$($Talk.Program) version': it has to be of the same release as " +
+                    'Connect-NinjaOne. Then run Connect-NinjaOne again with -Debug.'
+            }
         }
 
-        function Find-Program {
-            $name = if ([IO.Path]::DirectorySeparatorChar -eq '\') { 'ninjaone-auth.exe' } else { 'ninjaone-auth' }
-            $places = @(
-                if ($env:NINJAONE_AUTH_PATH) {
-                    $PSCmdlet.GetUnresolvedProviderPathFromPSPath($env:NINJAONE_AUTH_PATH)
-                } elseif ($PSScriptRoot) {
-                    [IO.Path]::Combine($PSScriptRoot, $name)
-                    [IO.Path]::GetFullPath([IO.Path]::Combine($PSScriptRoot, '..', 'bin', $name))
-                }
-            )
-            foreach ($place in $places) { if ([IO.File]::Exists($place)) { return $place } }
+        function Exit-WithoutAnswer ($Talk) {
+            if (-not $Talk.Errors) { $Talk.Errors = $Talk.Process.StandardError.ReadToEndAsync() }
+            $reason = if ($Talk.Errors.Wait(1000)) { @($Talk.Errors.Result -split '\r?\n')[0] }
+            Exit-ForProgram $Talk "ended without an answer. $reason".Trim()
+        }
+
+        function Find-Program ($Talk, $Folder) {
+            $place = if ($env:NINJAONE_AUTH_PATH) { Get-NamedPlace $Talk }
+            elseif ($env:OS -eq 'Windows_NT') { "$Folder\ninjaone-auth.exe" }
+            else { "$Folder/ninjaone-auth" }
+            if ([System.IO.File]::Exists($place)) { $place } else { Find-ProgramElsewhere $Talk $Folder $place }
+        }
+
+        function Get-NamedPlace ($Talk) {
+            try {
+                $place = $Talk.Cmdlet.GetUnresolvedProviderPathFromPSPath($env:NINJAONE_AUTH_PATH)
+                if (-not [System.IO.Directory]::Exists($place)) { return $place }
+                $reason = 'It is a folder.'
+            } catch {
+                $reason = $_.Exception.GetBaseException().Message
+            }
+            Exit-Connect $Talk @{
+                id = 'ProgramNotFound'; category = 'ObjectNotFound'; target = $env:NINJAONE_AUTH_PATH
+                message = "NINJAONE_AUTH_PATH names no program, but $($env:NINJAONE_AUTH_PATH): $reason"
+                recommendation = 'Set $env:NINJAONE_AUTH_PATH to the path of ninjaone-auth, or remove it.'
+            }
+        }
+
+        function Find-ProgramElsewhere ($Talk, $Folder, $Place) {
+            $name = [System.IO.Path]::GetFileName($Place)
+            $places = @($Place)
             if (-not $env:NINJAONE_AUTH_PATH) {
+                $repository = [System.IO.Path]::GetDirectoryName($Folder)
+                if ([System.IO.File]::Exists([System.IO.Path]::Combine($repository, 'go.mod'))) {
+                    $built = [System.IO.Path]::Combine($repository, 'bin', $name)
+                    if ([System.IO.File]::Exists($built)) { return $built }
+                    $places += $built
+                }
                 $command = $ExecutionContext.InvokeCommand.GetCommand($name, 'Application')
                 if ($command) { return $command.Path }
                 $places += 'the folders of PATH'
             }
-            $message = "The program $name is not where Connect-NinjaOne looks for it: $($places -join ', ')."
-            $advice = 'Put it there, or set $env:NINJAONE_AUTH_PATH to its path.'
-            Stop-Connect ProgramNotFound ObjectNotFound $message $advice $name
+            Exit-Connect $Talk @{
+                id = 'ProgramNotFound'; category = 'ObjectNotFound'; target = $name
+                message = "The program $name is not where Connect-NinjaOne looks for it: $($places -join ', ')."
+                recommendation = 'Put it there, or set $env:NINJAONE_AUTH_PATH to its path.'
+            }
         }
 
         # JSON is read and written here, in one way for Windows PowerShell and PowerShell 7: its cmdlets would show
-        # secrets to module logging, and make dates of texts. A hashtable, which these functions take, shows nothing.
-        function ConvertTo-JsonText ([hashtable] $Table) {
-            $members = foreach ($entry in $Table.GetEnumerator()) {
-                $value = $entry.Value
-                $text = if ($null -eq $value) { 'null' }
-                elseif ($value -is [bool] -or $value -is [switch]) { if ($value) { 'true' } else { 'false' } }
-                elseif ($value -is [int] -or $value -is [long]) { "$value" }
-                elseif ($value -is [hashtable]) { ConvertTo-JsonText $value }
-                elseif ($value -is [System.Collections.IList]) {
-                    $texts = foreach ($one in $value) { '"' + "$one".Replace('\', '\\').Replace('"', '\"') + '"' }
-                    '[' + ($texts -join ',') + ']'
+        # secrets to module logging, and make dates of texts. A table, which these functions take, shows nothing.
+        function ConvertTo-JsonText ($Table) {
+            $members = foreach ($name in $Table.Keys) {
+                $value = $Table[$name]
+                if ($value -is [hashtable]) { $text = ConvertTo-JsonText $value }
+                elseif ($null -eq $value) { $text = 'null' }
+                elseif ($value -is [int]) { $text = "$value" }
+                elseif ($value -is [bool] -or $value -is [switch]) {
+                    $text = if ("$value" -eq 'True') { 'true' } else { 'false' }
                 }
-                else { '"' + "$value".Replace('\', '\\').Replace('"', '\"') + '"' }
-                '"' + "$($entry.Key)".Replace('\', '\\').Replace('"', '\"') + '":' + $text
+                else {
+                    $text = foreach ($one in $value) { '"' + ("$one" -replace '["\\]', '\$0') + '"' }
+                    if ($value -is [System.Collections.IList]) { $text = "[$($text -join ',')]" }
+                }
+                "`"$($name -replace '["\\]', '\$0')`":$text"
             }
-            '{' + ($members -join ',') + '}'
+            "{$($members -join ',')}"
         }
 
-        function Send-Line ([hashtable] $Line) {
+        # A line is ASCII: no code page spoils it.
+        function Send-Line ($Talk, $Line) {
             $json = ConvertTo-JsonText $Line
-            # Control characters have to be escaped; all else but ASCII is, so that no code page can spoil it.
-            if ($json -cmatch '[^ -~]') {
-                $json = [regex]::Replace($json, '[^ -~]', { '\u{0:x4}' -f [int] [char] $args[0].Value })
-            }
-            $bytes = [Text.Encoding]::ASCII.GetBytes("$json`n")
+            if ($json -cmatch '[^ -~]') { $json = ConvertTo-Ascii @{ Text = $json } }
             try {
-                $stream = $process.StandardInput.BaseStream
-                $stream.Write($bytes, 0, $bytes.Length)
-                $stream.Flush()
-            } catch [IO.IOException] {
+                $Talk.Process.StandardInput.WriteLine($json)
+            } catch {
                 $null = 'The program has ended: its output tells why.'
             }
         }
 
+        function ConvertTo-Ascii ($Line) {
+            [regex]::Replace($Line.Text, '[^ -~]', { '\u{0:x4}' -f [int] [char] $args[0].Value })
+        }
+
         # Keeps the program's next line in $Talk.Line: nothing at the end of its output, or after the deadline. The line
         # stays there until it has been dealt with, so that Ctrl+C can't lose it.
-        function Receive-Line ([hashtable] $Talk) {
+        function Receive-Line ($Talk) {
             while (-not $Talk.Reading.Wait(50)) {
                 if (-not $Talk.Errors) { $Talk.Errors = $Talk.Process.StandardError.ReadToEndAsync() }
                 if ([datetime]::UtcNow -gt $Talk.Deadline) { return }
@@ -261,54 +333,48 @@ function Connect-NinjaOne {
             if ($null -ne $Talk.Line) { $Talk.Reading = $Talk.Process.StandardOutput.ReadLineAsync() }
         }
 
-        # The line as a table. Of an object it makes a table, of an array a list, and a text stays the text that it is.
-        function ConvertFrom-Line ([hashtable] $Talk) {
-            $string = '"([^"\\]*(?:\\.[^"\\]*)*)"'
-            $pattern = "$string\s*:|$string|[^\s{}\[\],:`"]+|[{}\[\]]"
-            $open = [System.Collections.Stack]::new()
-            $message = $name = $null
-            # Nothing but blanks and commas stands between the tokens, and nothing after the object.
-            $isWhole = [regex]::Replace($Talk.Line, $pattern, '').Trim(' ', ',', "`t") -eq ''
-            foreach ($token in [regex]::Matches($Talk.Line, $pattern)) {
-                if (-not $open.Count -and ($message -or $token.Value -ne '{')) { $isWhole = $false; break }
-                $text = "$($token.Groups[1].Value)$($token.Groups[2].Value)"
-                if ($text.Contains('\')) { try { $text = [regex]::Unescape($text) } catch { $isWhole = $false; break } }
-                if ($token.Groups[1].Success) { $name = $text; continue }
-                $value = $token.Value
-                if ($value -eq '}' -or $value -eq ']') { if ($open.Count) { $message = $open.Pop() }; continue }
-                $isHolder = $value -eq '{' -or $value -eq '['
-                if ($token.Groups[2].Success) { $value = $text }
-                elseif ($value -eq '{') { $value = @{} }
-                elseif ($value -eq '[') { $value = [System.Collections.ArrayList]::new() }
-                elseif ($value -eq 'null') { $value = $null }
-                elseif ($value -eq 'true' -or $value -eq 'false') { $value = $value -eq 'true' }
-                elseif ($value -match '^-?\d{1,18}$') { $value = [long] $value }
-                else { $value = $value -as [double] }
-                if ($open.Count) {
-                    $holder = $open.Peek()
-                    if ($holder -is [hashtable]) { $holder[$name] = $value } else { $null = $holder.Add($value) }
+        # The line as a table. Of an object it makes a table, of an array an array; a text stays the text that it is.
+        function ConvertFrom-Line ($Talk) {
+            $holder = $outer = @()
+            try {
+                foreach ($token in $Talk.Line -split '("[^"\\]*(?:\\.[^"\\]*)*"\s*:?|[{}\[\]])|[\s,]+') {
+                    if ($token -eq '') { continue }
+                    if ($token -match '^".*"\s*:?$') {
+                        $value = $token -replace '^"|"\s*:?$'
+                        if ($value -match '\\') { $value = [regex]::Unescape($value) }
+                        if ($token -match ':$') { $name = $value; continue }
+                    }
+                    elseif ($token -eq '{') { $outer = $holder, $name, $outer; $holder = @{}; continue }
+                    elseif ($token -eq '[') { $outer = $holder, $name, $outer; $holder = @(); continue }
+                    elseif ($token -match '^[}\]]') { $value = $holder; $holder, $name, $outer = $outer }
+                    elseif ($token -match '^-?\d{1,9}$') { $value = $token -as [int] }
+                    elseif ($token -match '^-?\d') { $value = $token -as [decimal] }
+                    elseif ($token -eq 'null') { $value = $null }
+                    elseif ($token -in 'true', 'false') { $value = $token -eq 'true' }
+                    else { throw $token }
+                    if ($holder -is [hashtable]) { $holder += @{ $name = $value } } else { $holder += , $value }
                 }
-                if ($isHolder) { $open.Push($value) }
+            } catch {
+                $holder = @()
             }
-            if (-not $isWhole -or $open.Count -or $message -isnot [hashtable] -or $message.type -isnot [string]) {
-                Stop-Program "$program printed a line that is not of the protocol."
+            if ($outer -or $holder.Count -ne 1 -or $holder[0] -isnot [hashtable] -or $holder[0].type -isnot [string]) {
+                Exit-ForProgram $Talk 'printed a line that is not of the protocol.'
             }
-            $message
+            $holder[0]
         }
 
         # Does what a getSecrets or setSecrets line asks, and returns the reply to it.
-        function Use-Vault ([hashtable] $Question) {
+        function Use-Vault ($Question) {
             $module = 'Microsoft.PowerShell.SecretManagement'
-            if (-not $ExecutionContext.InvokeCommand.GetCommand("$module\Get-Secret", 'Cmdlet')) {
-                $message = "The module $module is not installed."
-                return @{ error = @{ id = 'VaultNotFound'; name = $module; message = $message } }
-            }
             $vault = $Question.vault
             $quietly = @{ ErrorAction = 'Stop'; WarningAction = 'Ignore' }
+            $name = $module
             $found = @{}
             $stored = 0
             $value = $null
             try {
+                # An import that Ctrl+C has ended says so; the engine's own says that there is no such module.
+                Import-Module $module -Global @quietly
                 foreach ($name in $Question.names) {
                     try {
                         $secret = & $module\Get-Secret -Vault $vault -Name $name -AsPlainText @quietly
@@ -324,21 +390,23 @@ function Connect-NinjaOne {
                     $stored++
                 }
             } catch {
+                $exception = $_.Exception.GetBaseException()
+                if ($exception -is [System.Management.Automation.PipelineStoppedException]) { throw }
                 $id = if ($value) { 'SecretNotStored' } else { 'VaultFailed' }
-                if ($_.FullyQualifiedErrorId -like '*VaultNotFound*') { $id = 'VaultNotFound' }
+                if ($_.FullyQualifiedErrorId -match 'VaultNotFound|^Modules_ModuleNotFound') { $id = 'VaultNotFound' }
                 $message = if ($value) { $_.Exception.Message.Replace($value, '***') } else { $_.Exception.Message }
                 return @{ error = @{ id = $id; name = $name; message = $message } }
             }
             if ($Question.type -eq 'setSecrets') { @{ stored = $stored } } else { @{ secrets = $found } }
         }
 
-        function Show-Message ([hashtable] $Message) {
+        function Show-Message ($Talk, $Message) {
             if ($Message.type -eq 'progress') {
                 $status = "$($Message.status) "
                 $record = [System.Management.Automation.ProgressRecord]::new(0, $Message.activity, $status)
                 $record.PercentComplete = [int] $Message.percent
                 if ($Message.completed) { $record.RecordType = 'Completed' }
-                $PSCmdlet.WriteProgress($record)
+                $Talk.Cmdlet.WriteProgress($record)
                 return
             }
             if ($DebugPreference -notin 'SilentlyContinue', 'Ignore') {
@@ -346,168 +414,177 @@ function Connect-NinjaOne {
                 return
             }
             switch ($Message.stream) {
-                'verbose' { $PSCmdlet.WriteVerbose($Message.message) }
-                'warning' { $PSCmdlet.WriteWarning($Message.message) }
-                'information' { $PSCmdlet.WriteInformation($Message.message, [string[]] @()) }
+                'verbose' { $Talk.Cmdlet.WriteVerbose($Message.message) }
+                'warning' { $Talk.Cmdlet.WriteWarning($Message.message) }
+                'information' { $Talk.Cmdlet.WriteInformation($Message.message, [string[]] @()) }
             }
-        }
-
-        # Sets both variables, or neither.
-        function Set-Session ([hashtable] $Answer) {
-            $connection = $Answer.connection
-            $authentication = $Answer.authentication
-            try {
-                if (-not $authentication.Access) { throw 'There is no access token.' }
-                $connection.AuthListenerPort = [int] $connection.AuthListenerPort
-                $uri = $connection.RedirectURI
-                $connection.RedirectURI = [UriBuilder] $uri
-                # A UriBuilder changes addresses: the registered one is kept beside it.
-                if ("$($connection.RedirectURI)" -ne $uri) {
-                    $connection.RedirectURI.psobject.Members.Add([psnoteproperty]::new('OriginalString', $uri))
-                }
-                $expires = [datetimeoffset]::Parse($authentication.Expires, [cultureinfo]::InvariantCulture)
-                $authentication.Expires = $expires.LocalDateTime
-            } catch {
-                Stop-Program "$program printed a session that lacks what it must hold."
-            }
-            $Script:NRAPIConnectionInformation = $connection
-            $Script:NRAPIAuthenticationInformation = $authentication
-            if ($ExecutionContext.SessionState.Module) {
-                $variables.Get('Script:NRAPIConnectionInformation').Visibility = 'Private'
-                $variables.Get('Script:NRAPIAuthenticationInformation').Visibility = 'Private'
-            }
-            if ($connection.ParseDateTimes) { $Script:ParseDateTimes = $true }
         }
 
         # What the program gets to know: what was given, what this caller can do, and the session that there is.
-        function Get-Request ([hashtable] $Given) {
-            if ($RedirectURL) { $Given.RedirectURL = $RedirectURL.OriginalString }
-            $streams = @(
-                'warning', 'information'
-                if ($VerbosePreference -notin 'SilentlyContinue', 'Ignore') { 'verbose' }
-                if ($DebugPreference -notin 'SilentlyContinue', 'Ignore') { 'debug' }
-            )
-            $interactive = [Environment]::UserInteractive
-            foreach ($argument in [Environment]::GetCommandLineArgs()) {
-                if ($argument -match '^(--?|/)noni') { $interactive = $false }
-                if ($argument -match '^(--?|/)(f|file|c|command|e|ec|enc|encoded.*)$') { break }
+        function Get-Request ($Bound, $Connection, $Authentication) {
+            $given = [hashtable] $Bound
+            foreach ($name in [System.Management.Automation.Cmdlet]::CommonParameters) { $given.Remove($name) }
+            if ($given.RedirectURL) { $given.RedirectURL = $given.RedirectURL.OriginalString }
+            $streams = 'warning', 'information'
+            if ($VerbosePreference -notin 'SilentlyContinue', 'Ignore') { $streams += 'verbose' }
+            if ($DebugPreference -notin 'SilentlyContinue', 'Ignore') { $streams += 'debug' }
+            # pwsh -NonInteractive, in any of its spellings; what follows its script or command is not pwsh's own.
+            $isUnattended = "$([System.Environment]::GetCommandLineArgs() -join "`n")`n" -match
+                '^((?!\n(--?|/)(f|file|c|command|e|ec|enc\w*)\n)[^\0])*\n(--?|/)noni[nteractive]*\n'
+            $request = @{
+                version = 1; parameters = $given
+                caller = @{
+                    streams = $streams; vaults = $true; pending = $true
+                    interactive = [System.Environment]::UserInteractive -and -not $isUnattended
+                }
             }
-            $caller = @{ streams = $streams; vaults = $true; pending = $true; interactive = $interactive }
-            $request = @{ version = 1; parameters = $Given; caller = $caller }
-            $connection = $variables.GetValue('Script:NRAPIConnectionInformation')
-            $authentication = $variables.GetValue('Script:NRAPIAuthenticationInformation')
-            $isSession = $connection -is [hashtable] -and $authentication -is [hashtable]
-            if ($isSession -and $authentication.Expires -is [datetime]) {
-                $connection = $connection.Clone()
-                $authentication = $authentication.Clone()
-                $uri = $connection.RedirectURI
-                $connection.RedirectURI = if ($uri.OriginalString) { $uri.OriginalString } else { "$uri" }
-                $authentication.Expires = $authentication.Expires.ToUniversalTime().ToString('o')
-                $request.session = @{ connection = $connection; authentication = $authentication }
+            $isSession = $Connection -is [hashtable] -and $Authentication -is [hashtable]
+            if ($isSession -and $Authentication.Expires -is [datetime]) {
+                $request.session = ConvertFrom-Session $Connection $Authentication
             }
             $request
         }
 
-        # Does what the line that is under way asks for.
-        function Invoke-Line ([hashtable] $Talk) {
-            $message = ConvertFrom-Line $Talk
-            switch ($message.type) {
-                'error' { $Talk.Answer = $message }
-                'session' { Set-Session $message; $Talk.Answer = $message }
-                'pending' {
-                    $Talk.Patience = $message.seconds
-                    if ($Talk.Ending) { $Talk.Deadline = [datetime]::UtcNow.AddSeconds($message.seconds) }
+        function ConvertFrom-Session ($Connection, $Authentication) {
+            $Connection = $Connection.Clone()
+            $Authentication = $Authentication.Clone()
+            $uri = $Connection.RedirectURI
+            $Connection.RedirectURI = if ($uri.OriginalString) { $uri.OriginalString } else { "$uri" }
+            $Authentication.Expires = $Authentication.Expires.ToUniversalTime().ToString('o')
+            @{ connection = $Connection; authentication = $Authentication }
+        }
+
+        # Gives what a session line holds the types that the module knows.
+        function ConvertTo-Session ($Talk, $Answer) {
+            $connection = $Answer.connection
+            $authentication = $Answer.authentication
+            try {
+                $uri = $connection.RedirectURI
+                $connection.RedirectURI = [System.UriBuilder] $uri
+                # A UriBuilder changes addresses: the registered one is kept beside it.
+                if ("$($connection.RedirectURI)" -ne $uri) {
+                    $connection.RedirectURI.psobject.Members.Add([psnoteproperty]::new('OriginalString', $uri))
                 }
-                { $_ -in 'write', 'progress' } { if (-not $Talk.Ending) { Show-Message $message } }
-                'setSecrets' {
-                    $reply = Use-Vault $message
-                    if (-not $Talk.Ending) { Send-Line $reply; break }
-                    # Nobody is left to ask again: the file of a vault may be in use.
-                    foreach ($pause in 300, 900) {
-                        if ($reply.error) { [System.Threading.Thread]::Sleep($pause); $reply = Use-Vault $message }
-                    }
-                }
-                'getSecrets' { if (-not $Talk.Ending) { Send-Line (Use-Vault $message) } }
-                default { Stop-Program "$program printed a line of a type that this Connect-NinjaOne does not know." }
+                $authentication.Expires = [datetime] $authentication.Expires
+            } catch {
+                $authentication = $null
             }
+            if (-not $authentication.Access) { Exit-ForProgram $Talk 'printed a session that lacks what it must hold.' }
+        }
+
+        # As in the module NinjaOne. Elsewhere, scripts that make requests of their own have to read the session.
+        function Hide-Session {
+            $variables = $ExecutionContext.SessionState.PSVariable
+            $variables.Get('Script:NRAPIConnectionInformation').Visibility = 'Private'
+            $variables.Get('Script:NRAPIAuthenticationInformation').Visibility = 'Private'
+        }
+
+        # Does what the line that is under way asks for.
+        function Invoke-Line ($Talk) {
+            $message = ConvertFrom-Line $Talk
+            if ($message.type -eq 'session') {
+                ConvertTo-Session $Talk $message
+                $Script:NRAPIConnectionInformation = $message.connection
+                $Script:NRAPIAuthenticationInformation = $message.authentication
+                if ($ExecutionContext.SessionState.Module) { Hide-Session }
+                if ($message.connection.ParseDateTimes) { $Script:ParseDateTimes = $true }
+                $Talk.Answer = $message
+            }
+            elseif ($message.type -eq 'error') { $Talk.Answer = $message }
+            else { Invoke-Request $Talk $message }
             $Talk.Line = $null
         }
 
-        $variables = $ExecutionContext.SessionState.PSVariable
-        $lastError = if ($global:Error.Count) { $global:Error[0] }
-        $program = Find-Program
-        $start = [System.Diagnostics.ProcessStartInfo] @{
-            FileName = $program; Arguments = 'connect'; UseShellExecute = $false; CreateNoWindow = $true
-            RedirectStandardInput = $true; RedirectStandardOutput = $true; RedirectStandardError = $true
-        }
-        $process = $null
-        # The conversation: Line is under way, and Deadline ends the wait for the next one.
-        $talk = @{
-            Process = $null; Reading = $null; Errors = $null; Line = $null; Answer = $null
-            Ending = $false; Patience = 2; Deadline = [datetime]::MaxValue
-        }
-        try {
-            try {
-                $process = [System.Diagnostics.Process]::Start($start)
-            } catch {
-                Stop-Program "$program does not start: $($_.Exception.GetBaseException().Message)"
-            }
-            $talk.Process = $process
-            $given = [hashtable]::new($PSBoundParameters)
-            foreach ($name in [System.Management.Automation.Cmdlet]::CommonParameters) { $given.Remove($name) }
-            $talk.Reading = $process.StandardOutput.ReadLineAsync()
-            Send-Line (Get-Request $given)
-            # PowerShell compiles what it runs for the first time: here while NinjaOne is being asked.
-            $null = ConvertFrom-Line @{ Line = '{"type":"none","a":{"b":1,"c":true,"d":null}}' }
-            while (-not $talk.Answer) {
-                Receive-Line $talk
-                if ($null -eq $talk.Line) {
-                    if (-not $talk.Errors) { $talk.Errors = $process.StandardError.ReadToEndAsync() }
-                    $reason = if ($talk.Errors.Wait(1000)) { @($talk.Errors.Result -split '\r?\n')[0] }
-                    Stop-Program "$program ended without an answer. $reason".Trim()
+        function Invoke-Request ($Talk, $Message) {
+            switch ($Message.type) {
+                'pending' {
+                    $Talk.Patience = $Message.seconds
+                    if ($Talk.IsEnding) { $Talk.Deadline = [datetime]::UtcNow.AddSeconds($Message.seconds) }
                 }
-                Invoke-Line $talk
-            }
-        } finally {
-            if ($process) {
-                try {
-                    $process.StandardInput.Close()
-                    # Without an answer this is Ctrl+C, or a warning that is an error. A program whose caller has gone
-                    # ends at once, unless something is pending, a token that would be lost: that is awaited, and kept.
-                    $talk.Ending = $true
-                    $talk.Deadline = [datetime]::UtcNow.AddSeconds($talk.Patience)
-                    while (-not $talk.Answer -and $talk.Reading -and [datetime]::UtcNow -lt $talk.Deadline) {
-                        if ($null -eq $talk.Line) { Receive-Line $talk }
-                        if ($null -eq $talk.Line) { break }
-                        Invoke-Line $talk
+                { $_ -in 'write', 'progress' } { if (-not $Talk.IsEnding) { Show-Message $Talk $Message } }
+                'setSecrets' {
+                    $reply = Use-Vault $Message
+                    if (-not $Talk.IsEnding) { Send-Line $Talk $reply; break }
+                    # Nobody is left to ask again: the file of a vault may be in use.
+                    foreach ($pause in 300, 900) {
+                        if ($reply.error) { [System.Threading.Thread]::Sleep($pause); $reply = Use-Vault $Message }
                     }
-                } catch {
-                    $null = 'What ended the conversation is being thrown already.'
-                } finally {
-                    if (-not $process.WaitForExit(500)) { $process.Kill() }
-                    $process.Dispose()
                 }
-            }
-            # What the wrapper itself has dealt with leaves no trace; it may quote a secret.
-            while ($global:Error.Count -and -not [object]::ReferenceEquals($global:Error[0], $lastError)) {
-                $global:Error.RemoveAt(0)
+                'getSecrets' { if (-not $Talk.IsEnding) { Send-Line $Talk (Use-Vault $Message) } }
+                default { Exit-ForProgram $Talk 'printed a line of a type that this Connect-NinjaOne does not know.' }
             }
         }
 
-        $answer = $talk.Answer
-        if ($answer.type -eq 'error') {
-            $category = $answer.category -as [System.Management.Automation.ErrorCategory]
-            if (-not $category) { $category = 'NotSpecified' }
-            Stop-Connect $answer.id $category $answer.message $answer.recommendation $answer.target
+        # Without an answer, this is Ctrl+C, or a warning that is an error. A program whose caller has gone ends at
+        # once, unless something is pending, a token that would be lost: that is awaited, and kept.
+        function Receive-Rest ($Talk) {
+            try {
+                try { $Talk.Process.StandardInput.Close() } catch { $null = 'The program has ended.' }
+                $Talk.IsEnding = $true
+                $Talk.Deadline = [datetime]::UtcNow.AddSeconds($Talk.Patience)
+                while (-not $Talk.Answer -and $Talk.Reading -and [datetime]::UtcNow -lt $Talk.Deadline) {
+                    if ($null -eq $Talk.Line) { Receive-Line $Talk }
+                    if ($null -eq $Talk.Line) { break }
+                    Invoke-Line $Talk
+                }
+            } catch {
+                $null = 'What ended the conversation is being thrown already.'
+            }
         }
+
+        # The conversation: Line is under way, and Deadline ends the wait for the next one.
+        $talk = @{
+            Cmdlet = $PSCmdlet; Program = $null; Process = $null; Reading = $null; Errors = $null; Line = $null
+            Answer = $null; IsEnding = $false; Patience = 2; Deadline = [datetime]::MaxValue
+        }
+        $lastError = $global:Error[0]
+        $talk.Program = Find-Program $talk $PSScriptRoot
+        $start = [System.Diagnostics.ProcessStartInfo] @{
+            FileName = $talk.Program; Arguments = 'connect'; UseShellExecute = $false; CreateNoWindow = $true
+            RedirectStandardInput = $true; RedirectStandardOutput = $true; RedirectStandardError = $true
+        }
+        try {
+            try {
+                $talk.Process = [System.Diagnostics.Process]::Start($start)
+            } catch {
+                Exit-ForProgram $talk "does not start: $($_.Exception.GetBaseException().Message)"
+            }
+            $talk.Reading = $talk.Process.StandardOutput.ReadLineAsync()
+            $connection, $authentication = $Script:NRAPIConnectionInformation, $Script:NRAPIAuthenticationInformation
+            Send-Line $talk (Get-Request $PSBoundParameters $connection $authentication)
+            # What a session needs is compiled here, while NinjaOne is being asked.
+            ConvertTo-Session $talk (ConvertFrom-Line @{
+                    Line = '{"type":"","connection":{"RedirectURI":"http://localhost:9090/","a":1,"b":true,"c":null},' +
+                        '"authentication":{"Access":"-","Expires":"2000-01-01T00:00:00Z"}}'
+                })
+            while (-not $talk.Answer) {
+                Receive-Line $talk
+                if ($null -eq $talk.Line) { Exit-WithoutAnswer $talk }
+                Invoke-Line $talk
+            }
+        } finally {
+            if ($talk.Process) {
+                try {
+                    if (-not $talk.Answer) { Receive-Rest $talk }
+                } finally {
+                    if (-not $talk.Process.WaitForExit(500)) { $talk.Process.Kill() }
+                    $talk.Process.Dispose()
+                }
+            }
+            # What the wrapper itself has dealt with leaves no trace; it may quote a secret.
+            while ($global:Error.Count -and $global:Error[0] -ne $lastError) { $global:Error.RemoveAt(0) }
+        }
+
+        $answer = $talk.Answer
+        if ($answer.type -eq 'error') { Exit-Connect $talk $answer }
         if ($ShowTokens) {
-            $shown = $Script:NRAPIAuthenticationInformation
+            $shown = $answer.authentication
             [pscustomobject] @{
                 Type = $shown.Type; Access = $shown.Access; Expires = $shown.Expires; Refresh = $shown.Refresh
                 URL = $answer.connection.URL
             }
             $advice = 'Store these tokens in a safe place: whoever has them can use your NinjaOne instance.'
-            Show-Message @{ stream = 'warning'; message = $advice }
+            Show-Message $talk @{ stream = 'warning'; message = $advice }
         }
     }
 }

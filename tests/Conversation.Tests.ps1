@@ -154,7 +154,7 @@ Describe 'The session' {
     }
 
     It 'may hold fields that this version does not know' {
-        $extra = @{ list = @(1, -2, 3.5, 12345678901, $true, $null, @()); empty = @{} }
+        $extra = @{ list = @(1, -2, 3.5, 12345678901.5, $true, $null, @()); empty = @{} }
         Set-Program ((Get-PrintStep (New-Session @{ Extra = $extra })) -replace '^print {', 'print { "later" : [ {"a" : "b"} , [ ] ] , ')
         Connect-NinjaOne @given
         Format-Json $Script:NRAPIConnectionInformation.Extra | Should -BeExactly (Format-Json $extra)
@@ -452,21 +452,30 @@ Describe 'Finding the program' {
     It 'fails, saying where it looked' {
         $output = Get-Place
         $output | Should -Match 'ProgramNotFound,Connect-NinjaOne'
-        foreach ($place in (Join-Path $wrapper 'ninjaone-auth'), (Join-Path $bin 'ninjaone-auth'), 'PATH') { $output | Should -Match ([regex]::Escape($place)) }
+        foreach ($place in (Join-Path $wrapper 'ninjaone-auth'), 'PATH') { $output | Should -Match ([regex]::Escape($place)) }
+        $output | Should -Not -Match ([regex]::Escape($bin))
     }
 
-    It 'looks on PATH, then in ../bin, then beside the script, then where NINJAONE_AUTH_PATH says: the later wins' {
-        foreach ($place in $folder, $bin, $wrapper) {
-            $program = Add-Program $place
-            Get-Place | Should -BeExactly $program
-        }
+    It 'looks on PATH, in a repository''s bin, beside the script, and where NINJAONE_AUTH_PATH says: the later wins' {
+        $onPath = Add-Program $folder
+        $built = Add-Program $bin
+        Get-Place | Should -BeExactly $onPath -Because 'what lies in a neighbour''s bin is not ours'
+        $null = New-Item -ItemType File (Join-Path (Split-Path $bin) 'go.mod')
+        Get-Place | Should -BeExactly $built
+        $program = Add-Program $wrapper
+        Get-Place | Should -BeExactly $program
         $program = Add-Program $folder 'other'
         Get-Place $program | Should -BeExactly $program
     }
 
-    It 'does not fall back if NINJAONE_AUTH_PATH names nothing' {
-        $nothing = Join-Path $folder 'nothing'
-        Get-Place $nothing | Should -Match "(?s)ProgramNotFound.*$([regex]::Escape($nothing))"
+    It 'does not fall back if NINJAONE_AUTH_PATH names <name>, and says so' -ForEach @(
+        @{ name = 'nothing'; place = 'nothing'; says = 'is not where' }
+        @{ name = 'a folder'; place = '.'; says = 'It is a folder' }
+        @{ name = 'an unknown drive'; place = 'nodrive:/ninjaone-auth'; says = 'nodrive' }
+    ) {
+        $named = if ($place -match ':') { $place } else { Join-Path $folder $place }
+        Get-Place $named | Should -Match "(?s)ProgramNotFound.*$says"
+        Get-Place $named | Should -Match ([regex]::Escape($named))
     }
 }
 
@@ -551,7 +560,7 @@ Describe 'Without SecretManagement' {
 
     It 'a vault is reported as VaultNotFound, naming the module' {
         Set-Program (Get-PrintStep @{ type = 'getSecrets'; vault = 'AnyVault'; names = @('One') }), 'read program.reply', $print
-        Invoke-Shell "Remove-Module Microsoft.PowerShell.SecretManagement -ErrorAction Ignore; Import-Module Microsoft.PowerShell.Utility; `$PSModuleAutoLoadingPreference = 'None'; $connect" | Should -BeNullOrEmpty
+        Invoke-Shell "`$env:PSModulePath = ''; $connect" | Should -BeNullOrEmpty
         (Get-Reply).error.id, (Get-Reply).error.name | Should -BeExactly 'VaultNotFound', 'Microsoft.PowerShell.SecretManagement'
     }
 
@@ -589,7 +598,7 @@ Describe 'Ctrl+C' -Skip:$IsWindows {
         @{ name = 'a secret'; lines = @('secret'); kept = { "[$(Get-Secret -Vault $vault.Name -Name Last -AsPlainText -ErrorAction Ignore)]" } }
     ) -Skip:$noSecretManagement {
         $vault = Register-TestVault (Join-Path $TestDrive 'vault')
-        $lost = foreach ($milliseconds in $(if ($env:SOAK) { 0..60 | ForEach-Object { 5 * $_ } } else { 5, 15, 35, 55, 120 })) {
+        $lost = foreach ($milliseconds in $(if ($env:SOAK) { 0..60 | ForEach-Object { 5 * $_ } } else { 5, 15, 35, 55, 100, 110, 120, 130 })) {
             Clear-TestVault $vault
             Set-Program (@('print {"type":"pending","seconds":35}', 'write program.answered') + @(
                     if ($lines) { Get-PrintStep @{ type = 'setSecrets'; vault = $vault.Name; secrets = @(foreach ($name in 'First', 'Second', 'Last') { @{ name = $name; value = 'access-token-0' } }) } }

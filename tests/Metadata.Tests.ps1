@@ -122,8 +122,8 @@ Describe 'The help' {
     It 'has the page''s five examples' {
         $application = "-Instance 'eu' -ClientId 'AAaaA1aaAaAA-aaAaaA11a1A-aA' -ClientSecret '00Z00zzZzzzZzZzZzZzZZZ0zZ0zzZ_0zzz0zZZzzZz0Z0ZZZzz0z0Z'"
         $examples = @($help.examples.example)
-        $examples.Count | Should -Be 5
-        $examples.code | Should -Be @(
+        $examples.Count | Should -Be 7 -Because 'there are one for renewals and one for unattended jobs'
+        $examples[0..4].code | Should -Be @(
             "Connect-NinjaOne $application -UseClientAuth"
             "Connect-NinjaOne $application -Port 9090 -UseWebAuth"
             "Connect-NinjaOne $application -RefreshToken 'a1a11a11-aa11-11a1-a111-a1a111aaa111.11AaaAaaa11aA-AA1aaaAAA111aAaaaaA1AAAA1_AAa' -UseTokenAuth"

@@ -119,12 +119,13 @@ var (
 
 // The program itself.
 var (
-	ProgramNotFound    = id("ProgramNotFound", objectNotFound, wrapper)
-	ProgramFailed      = id("ProgramFailed", resourceUnavailable, wrapper)
-	UnsupportedVersion = id("UnsupportedVersion", protocolError, program)
-	EmptyRequest       = id("EmptyRequest", invalidData, program)
-	MalformedRequest   = id("MalformedRequest", invalidData, program)
-	RequestTooLong     = id("RequestTooLong", limitsExceeded, program)
-	Interrupted        = id("Interrupted", operationStopped, program)
-	InternalError      = id("InternalError", notSpecified, program)
+	ProgramNotFound          = id("ProgramNotFound", objectNotFound, wrapper)
+	ProgramFailed            = id("ProgramFailed", resourceUnavailable, wrapper)
+	LanguageModeNotSupported = id("LanguageModeNotSupported", permissionDenied, wrapper)
+	UnsupportedVersion       = id("UnsupportedVersion", protocolError, program)
+	EmptyRequest             = id("EmptyRequest", invalidData, program)
+	MalformedRequest         = id("MalformedRequest", invalidData, program)
+	RequestTooLong           = id("RequestTooLong", limitsExceeded, program)
+	Interrupted              = id("Interrupted", operationStopped, program)
+	InternalError            = id("InternalError", notSpecified, program)
 )
