@@ -410,7 +410,7 @@ function Connect-NinjaOne {
                 return
             }
             if ($DebugPreference -notin 'SilentlyContinue', 'Ignore') {
-                & "Write-$($Message.stream)" $Message.message # with -Debug, the methods below would ask at each line
+                & "Write-$($Message.stream)" $Message.message # with -Debug, WriteVerbose would ask at each line
                 return
             }
             switch ($Message.stream) {
