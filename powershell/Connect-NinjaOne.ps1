@@ -538,6 +538,11 @@ function Connect-NinjaOne {
             Answer = $null; IsEnding = $false; Patience = 2; Deadline = [datetime]::MaxValue
         }
         $lastError = $global:Error[0]
+        $traces = $null
+        if ('ErrorVariable' -in $PSBoundParameters.Keys) {
+            $traces = $PSCmdlet.GetVariableValue($PSBoundParameters.ErrorVariable.TrimStart('+'))
+            $earlier = $traces.Count
+        }
         $talk.Program = Find-Program $talk $PSScriptRoot
         $start = [System.Diagnostics.ProcessStartInfo] @{
             FileName = $talk.Program; Arguments = 'connect'; UseShellExecute = $false; CreateNoWindow = $true
@@ -573,6 +578,7 @@ function Connect-NinjaOne {
             }
             # What the wrapper itself has dealt with leaves no trace; it may quote a secret.
             while ($global:Error.Count -and $global:Error[0] -ne $lastError) { $global:Error.RemoveAt(0) }
+            if ($traces) { $traces.RemoveRange($earlier, $traces.Count - $earlier) }
         }
 
         $answer = $talk.Answer

@@ -317,6 +317,40 @@ Describe 'What a connect leaves to be seen' {
             $connect
             [object]::ReferenceEquals(`$newest, `$Error[0])" | Should -BeTrue
     }
+
+    It 'is nothing in -ErrorVariable of a vault that fails, but what was there and the connect''s own error' -Skip:$noSecretManagement {
+        Set-Program ($wait + $print)
+        Connect-NinjaOne @given -ErrorVariable failures
+        $failures | Should -BeNullOrEmpty
+        Write-Error 'an earlier one' -ErrorAction SilentlyContinue -ErrorVariable failures
+        Set-Program ($wait + 'print {"type":"error","id":"InvalidClient","category":"AuthenticationError","message":"refused"}')
+        try { Connect-NinjaOne @given -ErrorVariable +failures } catch { $failure = $_ }
+        $failure | Should -Not -BeNullOrEmpty
+        @($failures | ForEach-Object { $_.Exception.Message; $_.Message }).Where({ $_ }) | Should -Be 'an earlier one', 'refused'
+    }
+}
+
+Describe 'A session' {
+    BeforeEach { Clear-Session; Set-Program }
+
+    It 'is set even if the pipeline that -ShowTokens writes to stops: Select-Object -First <_>' -ForEach 0, 1 {
+        Connect-NinjaOne @given -ShowTokens 3>$null | Select-Object -First $_ | Should -HaveCount $_
+        $Script:NRAPIAuthenticationInformation.Access | Should -BeExactly 'access-token-0'
+        Wait-End
+    }
+}
+
+Describe 'Constrained Language Mode' {
+    It 'is reported as the one error: <name>' -ForEach @(
+        @{ name = 'a connect'; more = ''; id = 'LanguageModeNotSupported,Connect-NinjaOne PermissionDenied' }
+        @{ name = 'a vault write, whose parameters the engine asks for first'; more = '-UseSecretManagement -VaultName v -WriteToSecretVault'; id = 'GetDynamicParametersException,Connect-NinjaOne InvalidArgument' }
+    ) {
+        $runspace = [powershell]::Create().AddScript("`$ExecutionContext.SessionState.LanguageMode = 'ConstrainedLanguage'
+            . '$(Get-WrapperPath)'
+            try { $connect $more } catch { `"`$(`$_.FullyQualifiedErrorId) `$(`$_.CategoryInfo.Category) `$_`" }")
+        $runspace.Invoke() | Should -BeLike "$id *Constrained Language Mode*"
+        $runspace.Dispose()
+    }
 }
 
 Describe 'A warning with -WarningAction Stop' {
