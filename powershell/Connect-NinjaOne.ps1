@@ -119,8 +119,7 @@ function Connect-NinjaOne {
         [Parameter(ParameterSetName = 'Token Authentication')]
         [Parameter(ParameterSetName = 'Client Credentials')]
         [ArgumentCompleter({
-                param ($CommandName, $ParameterName, $WordToComplete)
-                'monitoring', 'management', 'control', 'offline_access' -like "$($WordToComplete.Trim('''"'))*"
+                'monitoring', 'management', 'control', 'offline_access' -like "$($args[2].Trim('''"'))*"
             })]
         [string[]] $Scopes,
         [Parameter(ParameterSetName = 'Authorisation Code')]
@@ -245,7 +244,8 @@ function Connect-NinjaOne {
             $place = if ($env:NINJAONE_AUTH_PATH) { Get-NamedPlace $Talk }
             elseif ($env:OS -eq 'Windows_NT') { "$Folder\ninjaone-auth.exe" }
             else { "$Folder/ninjaone-auth" }
-            if ([System.IO.File]::Exists($place)) { $place } else { Find-ProgramElsewhere $Talk $Folder $place }
+            if ([System.IO.File]::Exists($place)) { return $place }
+            Find-ProgramElsewhere $Talk -Folder $Folder -Place $place
         }
 
         function Get-NamedPlace ($Talk) {
@@ -556,7 +556,7 @@ function Connect-NinjaOne {
             }
             $talk.Reading = $talk.Process.StandardOutput.ReadLineAsync()
             $connection, $authentication = $Script:NRAPIConnectionInformation, $Script:NRAPIAuthenticationInformation
-            Send-Line $talk (Get-Request $PSBoundParameters $connection $authentication)
+            Send-Line $talk (Get-Request $PSBoundParameters -Connection $connection -Authentication $authentication)
             # What a session needs is compiled here, while NinjaOne is being asked.
             ConvertTo-Session $talk (ConvertFrom-Line @{
                     Line = '{"type":"","connection":{"RedirectURI":"http://localhost:9090/","a":1,"b":true,"c":null},' +
