@@ -306,9 +306,13 @@ function Connect-NinjaOne {
             $vault = $Question.vault
             $quietly = @{ ErrorAction = 'Stop'; WarningAction = 'Ignore' }
             $found = @{}
+            $extension = $null
             $stored = 0
             $value = $null
             try {
+                if ($Question.type -eq 'getSecrets' -and -not $Question.names.Count) {
+                    foreach ($one in & $module\Get-SecretVault @quietly) { if ($one.Name -eq $vault) { $extension = $one.ModuleName } }
+                }
                 foreach ($name in $Question.names) {
                     try {
                         $secret = & $module\Get-Secret -Vault $vault -Name $name -AsPlainText @quietly
@@ -329,7 +333,7 @@ function Connect-NinjaOne {
                 $message = if ($value) { $_.Exception.Message.Replace($value, '***') } else { $_.Exception.Message }
                 return @{ error = @{ id = $id; name = $name; message = $message } }
             }
-            if ($Question.type -eq 'setSecrets') { @{ stored = $stored } } else { @{ secrets = $found } }
+            if ($Question.type -eq 'setSecrets') { @{ stored = $stored } } else { @{ secrets = $found; module = $extension } }
         }
 
         function Show-Message ([hashtable] $Message) {

@@ -107,7 +107,6 @@ func (m *machine) app(app standin.App) standin.App {
 func (m *machine) environment() []string {
 	return slices.Concat([]string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + m.home, "XDG_CONFIG_HOME=" + filepath.Join(m.home, "config"),
-		"XDG_CACHE_HOME=" + filepath.Join(m.home, "cache"),
 	}, m.service.Env(), m.env)
 }
 

@@ -62,8 +62,8 @@ func TestTokenFails(t *testing.T) {
 	s.Connection.AuthMode, s.Authentication.Refresh = session.ModeAuthorisationCode, ""
 	b.put(s)
 	b.runs(1, "token", "--vault", vaultName, "--json").saysOnly(t, "SignInRequired", "-UseWebAuth")
-	b.env = append(b.env, "XDG_CACHE_HOME=/dev/null/cache")
-	b.runs(1, "token", "--vault", vaultName).saysOnly(t, "LockFailed", "/dev/null/cache", "XDG_CACHE_HOME on Linux")
+	b.env = append(b.env, "HOME=/dev/null/home")
+	b.runs(1, "token", "--vault", vaultName).saysOnly(t, "LockFailed", "/dev/null/home", "NINJAONE_AUTH_STATE_DIR")
 }
 
 // Where a new refresh token could not be stored, the old one is not used up.
@@ -71,7 +71,7 @@ func TestTokenOnAFullDisk(t *testing.T) {
 	b := keyringBox(t, plainName)
 	b.expired()
 	b.through = fullDisk
-	b.runs(1, "token", "--vault", vaultName).saysOnly(t, "VaultFailed", "file too large")
+	b.runs(1, "token", "--vault", vaultName).saysOnly(t, "SecretNotStored", "file too large", "nothing was sent")
 	b.through = nil
 	r := b.runs(0, "token", "--vault", vaultName)
 	if refreshes := b.service.Counters().Refreshes; refreshes != 1 || !b.service.IsValidAccess(strings.TrimSpace(r.stdout)) {

@@ -23,6 +23,8 @@ type secretManagement struct {
 	vaults map[string]map[string]string
 	// missing says that the module is not installed.
 	missing bool
+	// module is the vaults' extension module.
+	module string
 	// fullAt is the secret that cannot be stored, and down says that the vault does not answer at all.
 	fullAt string
 	down   bool
@@ -68,6 +70,9 @@ func (s *secretManagement) reply(asked message) any {
 		if i == len(asked.Secrets)-1 {
 			return map[string]int{"stored": len(asked.Secrets)}
 		}
+	}
+	if len(asked.Names) == 0 {
+		return map[string]any{"secrets": struct{}{}, "module": s.module}
 	}
 	found := map[string]string{}
 	for _, name := range asked.Names {
@@ -157,7 +162,7 @@ func (m *machine) set(variable, value string) {
 	m.env = append(m.env, variable+"="+value)
 	m.t.Setenv(variable, value)
 	m.t.Setenv("XDG_CONFIG_HOME", filepath.Join(m.home, "config"))
-	m.t.Setenv("XDG_CACHE_HOME", filepath.Join(m.home, "cache"))
+	m.t.Setenv(vault.StateVariable, m.stateFolder())
 }
 
 // silent drops messages.
@@ -340,6 +345,11 @@ func (b *box) holdsNewest() {
 	if !b.service.IsValidAccess(stored.Access) {
 		b.t.Error("the service does not know the access token")
 	}
+}
+
+// stateFolder is where the machine's programs keep their locks.
+func (m *machine) stateFolder() string {
+	return filepath.Join(m.home, ".local", "state", "ninjaone-auth")
 }
 
 func (m *machine) vaultDirectory() string {

@@ -22,11 +22,20 @@ func openVault(ctx context.Context, v *paramsets.Values, settings session.Connec
 	case settings.VaultName == "":
 		return nil, noVaultName()
 	}
-	store, err := vault.ForWriting(ctx, vault.NewName(string(settings.VaultName), settings.SecretPrefix), caller.Vaults, caller.Sink)
-	usesUpNothing := present != nil && settings.AuthMode == session.ModeClientCredentials && !v.Given("WriteToSecretVault")
+	isAsked := v.Given("WriteToSecretVault")
+	if present != nil && !isAsked && present.Connection.AuthMode != settings.AuthMode {
+		report.Warningf(caller.Sink, "The session in vault %q stays as it is: this one is of another flow. Add -WriteToSecretVault to store it there.", settings.VaultName)
+		return nil, nil
+	}
+	store, stored, err := vault.ForWriting(ctx, vault.NewName(string(settings.VaultName), settings.SecretPrefix), caller.Vaults, caller.Sink)
+	usesUpNothing := present != nil && settings.AuthMode == session.ModeClientCredentials && !isAsked
 	if err != nil && ctx.Err() == nil && usesUpNothing {
 		failed := failure.From(err)
 		report.Warningf(caller.Sink, "The session is renewed without being stored. %s %s", failed.Message, failed.Recommendation)
+		return nil, nil
+	}
+	if storedMode := stored.Connection.AuthMode; present != nil && !isAsked && storedMode != "" && storedMode != settings.AuthMode {
+		report.Verbosef(caller.Sink, "The session in %s stays as it is: it is of another flow.", store)
 		return nil, nil
 	}
 	return store, err

@@ -37,6 +37,26 @@ func Await(ctx context.Context, path string, patience time.Duration, waiting fun
 	return acquire(ctx, file.TryRLock, file.TryRLockContext, patience, waiting)
 }
 
+// Enter takes the lock of the file at path shared with others who read, or alone to write. It waits as Take does, with the
+// same errors. Whoever waits holds the gate, the lock of a second file, so that neither readers keep writers out for ever
+// nor writers readers.
+func Enter(ctx context.Context, path string, alone bool, patience time.Duration, waiting func()) (leave func(), err error) {
+	open, err := Take(ctx, path+".gate", patience, waiting)
+	if err != nil {
+		return nil, err
+	}
+	defer open()
+	file := flock.New(path)
+	try, retry := file.TryRLock, file.TryRLockContext
+	if alone {
+		try, retry = file.TryLock, file.TryLockContext
+	}
+	if _, err := acquire(ctx, try, retry, patience, waiting); err != nil {
+		return nil, err
+	}
+	return func() { file.Close() }, nil
+}
+
 func acquire(ctx context.Context, try func() (bool, error), retry func(context.Context, time.Duration) (bool, error),
 	patience time.Duration, waiting func()) (waited bool, err error) {
 	taken, err := try()
