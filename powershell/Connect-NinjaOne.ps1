@@ -306,12 +306,12 @@ function Connect-NinjaOne {
             $vault = $Question.vault
             $quietly = @{ ErrorAction = 'Stop'; WarningAction = 'Ignore' }
             $found = @{}
-            $extension = $null
+            $reply = @{ secrets = $found }
             $stored = 0
             $value = $null
             try {
                 if ($Question.type -eq 'getSecrets' -and -not $Question.names.Count) {
-                    foreach ($one in & $module\Get-SecretVault @quietly) { if ($one.Name -eq $vault) { $extension = $one.ModuleName } }
+                    foreach ($one in & $module\Get-SecretVault @quietly) { if ($one.Name -eq $vault) { $reply.module = $one.ModuleName } }
                 }
                 foreach ($name in $Question.names) {
                     try {
@@ -333,7 +333,7 @@ function Connect-NinjaOne {
                 $message = if ($value) { $_.Exception.Message.Replace($value, '***') } else { $_.Exception.Message }
                 return @{ error = @{ id = $id; name = $name; message = $message } }
             }
-            if ($Question.type -eq 'setSecrets') { @{ stored = $stored } } else { @{ secrets = $found; module = $extension } }
+            if ($Question.type -eq 'setSecrets') { @{ stored = $stored } } else { $reply }
         }
 
         function Show-Message ([hashtable] $Message) {

@@ -374,7 +374,12 @@ func (c *conversation) take(o *outcome, raw json.RawMessage, who *caller, send f
 		}
 		return
 	case "getSecrets", "setSecrets":
-		send(who.secrets.reply(line))
+		reply := who.secrets.reply(line)
+		if reply == nil {
+			_ = c.command.Process.Kill()
+			return
+		}
+		send(reply)
 	default:
 		c.m.searchForSecrets("a "+line.Type+" line", string(raw))
 	}

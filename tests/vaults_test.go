@@ -21,13 +21,15 @@ import (
 type secretManagement struct {
 	mutex  sync.Mutex
 	vaults map[string]map[string]string
+	// module is the vaults' extension module, and copy what makes this one process of several with SecretStore.
+	module string
+	copy   *storeCopy
 	// missing says that the module is not installed.
 	missing bool
-	// module is the vaults' extension module.
-	module string
-	// fullAt is the secret that cannot be stored, and down says that the vault does not answer at all.
-	fullAt string
-	down   bool
+	// fullAt is the secret that cannot be stored, diesAt the one at which PowerShell is killed, and down says that the vault
+	// does not answer at all, readOnly that it cannot be written to.
+	fullAt, diesAt string
+	down, readOnly bool
 	// asked is called with each question before the reply.
 	asked func(message)
 	// read and written are the names of secrets in the order in which they were asked for.
@@ -42,7 +44,7 @@ func newSecretManagement(vaults ...string) *secretManagement {
 	return s
 }
 
-// reply replies as the wrapper does (docs/conversation.md).
+// reply replies as the wrapper does (docs/conversation.md), nil if it is killed before.
 func (s *secretManagement) reply(asked message) any {
 	failed := func(id, name, message string) any {
 		return map[string]any{"error": map[string]string{"id": id, "name": name, "message": message}}
@@ -52,32 +54,37 @@ func (s *secretManagement) reply(asked message) any {
 	}
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
-	stored, registered := s.vaults[asked.Vault]
+	_, registered := s.vaults[asked.Vault]
 	switch {
 	case s.missing:
 		return failed("VaultNotFound", vault.SecretManagementModule, "The module is not installed.")
+	case len(asked.Secrets)+len(asked.Names) == 0:
+		return map[string]any{"secrets": struct{}{}, "module": s.module}
 	case !registered:
 		return failed("VaultNotFound", asked.Vault, "Vault "+asked.Vault+" does not exist.")
 	case s.down:
 		return failed("VaultFailed", "", "The store is locked.")
 	}
 	for i, secret := range asked.Secrets {
-		if secret.Name == s.fullAt {
+		switch {
+		case secret.Name == s.diesAt:
+			return nil
+		case secret.Name == s.fullAt, s.readOnly:
 			return failed("SecretNotStored", secret.Name, "The store is read only.")
 		}
-		stored[secret.Name] = secret.Value
+		s.reload()
+		s.vaults[asked.Vault][secret.Name] = secret.Value
+		s.writeBack()
 		s.written = append(s.written, secret.Name)
 		if i == len(asked.Secrets)-1 {
 			return map[string]int{"stored": len(asked.Secrets)}
 		}
 	}
-	if len(asked.Names) == 0 {
-		return map[string]any{"secrets": struct{}{}, "module": s.module}
-	}
 	found := map[string]string{}
 	for _, name := range asked.Names {
+		s.reload()
 		s.read = append(s.read, name)
-		if value, ok := stored[name]; ok {
+		if value, ok := s.vaults[asked.Vault][name]; ok {
 			found[name] = value
 		}
 	}
@@ -211,6 +218,7 @@ func (b *box) putSecrets(s session.Session) {
 			b.who.secrets.vaults[b.name.Vault][b.name.Prefix+name] = value
 		}
 	}
+	b.who.secrets.writeBack()
 }
 
 // get returns the tokens that are stored, as they are.
@@ -225,6 +233,9 @@ func (b *box) get() session.Authentication {
 	}
 	b.who.secrets.mutex.Lock()
 	defer b.who.secrets.mutex.Unlock()
+	if copy := b.who.secrets.copy; copy != nil {
+		b.who.secrets.vaults = copy.store.load()
+	}
 	stored := func(name string) string { return b.who.secrets.vaults[b.name.Vault][b.name.Prefix+name] }
 	expires, _ := time.Parse(time.RFC3339, stored("Expires"))
 	return session.Authentication{Type: stored("Type"), Access: stored("Access"), Expires: expires, Refresh: session.Optional(stored("Refresh"))}

@@ -61,8 +61,9 @@ func (v *SecretManagement) enter(ctx context.Context, u use) (leave func(), err 
 	if isSecretStore && err == nil {
 		path, err = statePath("secretstore")
 	}
+	var release func()
 	if err == nil {
-		leave, err = lock.Enter(ctx, path, u == writing || u == rereading && isSecretStore, v.patience, func() {
+		release, err = lock.Enter(ctx, path, u == writing || u == rereading && isSecretStore, v.patience, func() {
 			report.Debugf(v.sink, "Waiting for another process that is using %s.", v)
 		})
 	}
@@ -71,7 +72,7 @@ func (v *SecretManagement) enter(ctx context.Context, u use) (leave func(), err 
 	case failure.Is(err, failure.LockFailed) && u != writing:
 		return func() {}, nil // no writer can have the lock either
 	case err != nil || !isSecretStore:
-		return leave, err
+		return release, err
 	}
 	if u != reading {
 		err = moveStoreConfig()
@@ -79,14 +80,14 @@ func (v *SecretManagement) enter(ctx context.Context, u use) (leave func(), err 
 	if err == nil {
 		err = awaitLoaded(ctx)
 	}
-	if err != nil {
-		leave()
+	switch {
+	case err != nil:
+		release()
 		return nil, err
+	case u == writing:
+		return func() { _ = moveStoreConfig(); release() }, nil
 	}
-	if u != writing {
-		return leave, nil
-	}
-	return func() { _ = moveStoreConfig(); leave() }, nil
+	return release, nil
 }
 
 // Load reads the session. See Store.
