@@ -26,7 +26,7 @@ type secretManagement struct {
 	copy   *storeCopy
 	// missing says that the module is not installed.
 	missing bool
-	// fullAt is the secret that cannot be stored, diesAt the one at which PowerShell is killed, and down says that the vault
+	// fullAt is the secret that cannot be stored, diesAt the one of several at which PowerShell is killed, and down says that the vault
 	// does not answer at all, readOnly that it cannot be written to.
 	fullAt, diesAt string
 	down, readOnly bool
@@ -67,7 +67,7 @@ func (s *secretManagement) reply(asked message) any {
 	}
 	for i, secret := range asked.Secrets {
 		switch {
-		case secret.Name == s.diesAt:
+		case secret.Name == s.diesAt && len(asked.Secrets) > 1:
 			return nil
 		case secret.Name == s.fullAt, s.readOnly:
 			return failed("SecretNotStored", secret.Name, "The store is read only.")

@@ -63,9 +63,11 @@ func (v *SecretManagement) enter(ctx context.Context, u use) (leave func(), err 
 	}
 	var release func()
 	if err == nil {
-		release, err = lock.Enter(ctx, path, u == writing || u == rereading && isSecretStore, v.patience, func() {
-			report.Debugf(v.sink, "Waiting for another process that is using %s.", v)
-		})
+		take := lock.Share
+		if u == writing || u == rereading && isSecretStore {
+			take = lock.Take
+		}
+		release, err = take(ctx, path, v.patience, func() { report.Debugf(v.sink, "Waiting for another process that is using %s.", v) })
 	}
 	err = v.lockFailure(path, err)
 	switch {
@@ -166,6 +168,7 @@ func (v *SecretManagement) Save(ctx context.Context, s session.Session) error {
 	before := v.leftHalfWay()
 	v.begin(before, v.isOf(ctx, s.Connection))
 	left, err := v.set(ctx, changed)
+	v.remember(changed[:len(changed)-len(left)])
 	nothingStored := len(left) == len(changed) && failure.Is(err, failure.SecretNotStored, failure.VaultNotFound)
 	if err == nil || before == "" && nothingStored {
 		v.end()
@@ -210,7 +213,6 @@ func (v *SecretManagement) set(ctx context.Context, secrets []Secret) (left []Se
 	err = patiently(ctx, func() error {
 		err := v.asker.SetSecrets(ctx, v.name.Vault, left)
 		done := storedBefore(left, err)
-		v.remember(left[:done])
 		left = left[done:]
 		return err
 	})

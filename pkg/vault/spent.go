@@ -98,8 +98,8 @@ func pause(ctx context.Context, length time.Duration) error {
 func (g *guard) outOfDate(store Store) *failure.Error {
 	return &failure.Error{
 		ID: failure.VaultOutOfDate, Target: g.name.Vault,
-		Message: fmt.Sprintf("The session with the prefix %q in %s is out of date: this machine has renewed it since, which used up the refresh token that is stored there. "+
-			"Another program has put the older session back, or the newer one never got there. Nothing was sent to NinjaOne.", g.name.Prefix, store),
+		Message: fmt.Sprintf("The session of vault %q, prefix %q, in %s is out of date: this machine has renewed it since, which used up the refresh token that is stored there. "+
+			"Another program has put the older session back, or the newer one never got there. Nothing was sent to NinjaOne.", g.name.Vault, g.name.Prefix, store),
 		Recommendation: "Run Connect-NinjaOne again in a minute. If that does not help, sign in anew with -WriteToSecretVault, which overwrites it.",
 	}
 }
