@@ -262,3 +262,64 @@ Describe 'Connect-NinjaOne with a SecretManagement vault' -Skip:$noSecretManagem
         Find-Secret $output | Should -BeNullOrEmpty
     }
 }
+
+# The stand-in's SecretStore behaves as the real one. The user's own is no place for tests.
+Describe 'Connect-NinjaOne with SecretStore' -Skip:($noSecretManagement -or -not (Test-StandinSecretManagement)) {
+    BeforeAll {
+        $folder = Join-Path $TestDrive 'secretstore'
+        $null = New-Item -ItemType Directory -Path (Join-Path $folder 'register'), (Join-Path $folder 'home') -Force
+        $surroundings = @{ HOME = Join-Path $folder 'home'; SECRETMANAGEMENT_STANDIN_HOME = Join-Path $folder 'register' }
+        $register = 'Register-SecretVault -Name Store -ModuleName Microsoft.PowerShell.SecretStore'
+        Invoke-Shell $register -Environment $surroundings | Should -BeNullOrEmpty
+        # A PowerShell that has the store open, and goes on when everybody has.
+        function Start-Opened ([int] $Number, [string] $Script) {
+            $open = "`$null = Get-Secret -Vault Store -Name Opener -AsPlainText; [IO.File]::WriteAllText('$folder/open-$Number', '')"
+            Start-Shell "$open; while (-not [IO.File]::Exists('$folder/go')) { Start-Sleep -Milliseconds 20 }; $Script" -Environment $surroundings
+        }
+    }
+    BeforeEach {
+        $app, $application, $refreshToken = Reset-Standin
+        Get-ChildItem $folder -File | Remove-Item
+    }
+    AfterEach { Invoke-Standin GET /violations | Should -BeNullOrEmpty }
+
+    It 'gives six processes that have the store open one renewal of an expired session' {
+        $secrets = New-Session @{ AuthMode = 'Token Authentication'; ClientId = $app.clientId; ClientSecret = $app.clientSecret; AuthScopes = 'monitoring offline_access' } @{ Access = 'old'; Refresh = $refreshToken; Expires = '2016-11-24T08:00:00Z' }
+        $all = $secrets.connection + $secrets.authentication
+        $set = foreach ($name in $all.Keys) { if ($null -ne $all[$name]) { "Set-Secret -Vault Store -Name 'NinjaOne$name' -Secret '$($all[$name])'" } }
+        Invoke-Shell (@("Set-Secret -Vault Store -Name Opener -Secret 'x'") + $set -join "`n") -Environment $surroundings | Should -BeNullOrEmpty
+        $shells = foreach ($number in 1..6) { Start-Opened $number 'Connect-NinjaOne -UseSecretManagement -VaultName Store -ReadFromSecretVault; $Script:NRAPIAuthenticationInformation.Access' }
+        Wait-Until { @(Get-ChildItem "$folder/open-*").Count -eq 6 }
+        [IO.File]::WriteAllText("$folder/go", '')
+        $tokens = @($shells | ForEach-Object { (Wait-Shell $_).Trim() })
+        @(Invoke-Standin GET /requests | Where-Object grant -eq 'refresh_token').Count | Should -Be 1
+        @($tokens | Select-Object -Unique).Count | Should -Be 1
+        (Invoke-Standin POST /check @{ accessToken = $tokens[0] }).access | Should -BeTrue
+    }
+
+    It 'keeps two sessions alive that two processes renew in turn' {
+        $other = Invoke-Standin POST /apps @{ instance = 'eu' }
+        $otherToken = (Invoke-Standin POST /refresh-token @{ clientId = $other.clientId }).refreshToken
+        Invoke-Shell "Set-Secret -Vault Store -Name Opener -Secret 'x'" -Environment $surroundings | Should -BeNullOrEmpty
+        $shells = foreach ($one in @{ Number = 0; Id = $app; Token = $refreshToken }, @{ Number = 1; Id = $other; Token = $otherToken }) {
+            Start-Opened $one.Number @"
+`$application = @{ Instance = 'eu'; ClientId = '$($one.Id.clientId)'; ClientSecret = '$($one.Id.clientSecret)' }
+`$token = '$($one.Token)'; `$vault = @{ UseSecretManagement = `$true; VaultName = 'Store'; WriteToSecretVault = `$true; SecretPrefix = 'Turn$($one.Number)' }
+foreach (`$turn in 0..3) {
+    if (`$turn % 2 -eq $($one.Number)) {
+        if (`$turn -lt 2) { Connect-NinjaOne @application @vault -UseTokenAuth -RefreshToken `$token }
+        else { Connect-NinjaOne @application -UseTokenAuth -RefreshToken `$Script:NRAPIAuthenticationInformation.Refresh }
+        [IO.File]::WriteAllText("$folder/turn-`$turn", '')
+    } else { while (-not [IO.File]::Exists("$folder/turn-`$turn")) { Start-Sleep -Milliseconds 20 } }
+}
+`$Script:NRAPIAuthenticationInformation.Refresh
+"@
+        }
+        Wait-Until { @(Get-ChildItem "$folder/open-*").Count -eq 2 }
+        [IO.File]::WriteAllText("$folder/go", '')
+        $tokens = @($shells | ForEach-Object { (Wait-Shell $_).Trim() })
+        $read = 0, 1 | ForEach-Object { Invoke-Shell "Get-Secret -Vault Store -Name Turn${_}Refresh -AsPlainText" -Environment $surroundings }
+        $read.Trim() | Should -Be $tokens
+        foreach ($token in $tokens) { (Invoke-Standin POST /check @{ refreshToken = $token }).refresh | Should -BeTrue }
+    }
+}

@@ -201,7 +201,8 @@ func (k *Keyring) failed(err error) error {
 	}
 	switch p.Kind {
 	case keyring.NotFound:
-		return k.notStored(k)
+		notStored := k.notStored(k)
+		return notStored.With("", notStored.Recommendation+" "+Elsewhere)
 	case keyring.Damaged:
 		return k.invalid(k, p.Reason)
 	case keyring.TimedOut:

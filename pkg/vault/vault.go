@@ -72,6 +72,9 @@ func Find(ctx context.Context, name Name, asker Asker, sink report.Sink) (Store,
 	return p.store, p.session, err
 }
 
+// Elsewhere says where a session may be that is not in the keyring.
+const Elsewhere = "A session in a vault of PowerShell's SecretManagement is read there: Connect-NinjaOne -UseSecretManagement -VaultName … -ReadFromSecretVault."
+
 // ForWriting returns the store that a session of this name is to be written to, having tried that it can be read, and the
 // session that is there, however old; an empty one if there is none that can be used.
 // It warns when SecretManagement is there but has no such vault, so that the keyring is used.
@@ -119,15 +122,15 @@ func find(ctx context.Context, name Name, asker Asker, sink report.Sink, load fu
 }
 
 func notFound(name Name, store Store, asked bool) *failure.Error {
-	where := store.String()
+	where, elsewhere := store.String(), " "+Elsewhere
 	if asked {
-		where = "SecretManagement, and not in " + where
+		where, elsewhere = "SecretManagement, and not in "+where, ""
 	}
 	return &failure.Error{
 		ID: failure.VaultNotFound, Target: name.Vault,
 		Message: fmt.Sprintf("No session is stored under vault %q and prefix %q: it was not found in %s.", name.Vault, name.Prefix, where),
 		Recommendation: "Store one with Connect-NinjaOne -UseSecretManagement -WriteToSecretVault -VaultName … and one of " +
-			"-UseWebAuth, -UseTokenAuth or -UseClientAuth. 'ninjaone-auth vault list' shows what the keyring holds.",
+			"-UseWebAuth, -UseTokenAuth or -UseClientAuth. 'ninjaone-auth vault list' shows what the keyring holds." + elsewhere,
 	}
 }
 
