@@ -296,30 +296,4 @@ Describe 'Connect-NinjaOne with SecretStore' -Skip:($noSecretManagement -or -not
         @($tokens | Select-Object -Unique).Count | Should -Be 1
         (Invoke-Standin POST /check @{ accessToken = $tokens[0] }).access | Should -BeTrue
     }
-
-    It 'keeps two sessions alive that two processes renew in turn' {
-        $other = Invoke-Standin POST /apps @{ instance = 'eu' }
-        $otherToken = (Invoke-Standin POST /refresh-token @{ clientId = $other.clientId }).refreshToken
-        Invoke-Shell "Set-Secret -Vault Store -Name Opener -Secret 'x'" -Environment $surroundings | Should -BeNullOrEmpty
-        $shells = foreach ($one in @{ Number = 0; Id = $app; Token = $refreshToken }, @{ Number = 1; Id = $other; Token = $otherToken }) {
-            Start-Opened $one.Number @"
-`$application = @{ Instance = 'eu'; ClientId = '$($one.Id.clientId)'; ClientSecret = '$($one.Id.clientSecret)' }
-`$token = '$($one.Token)'; `$vault = @{ UseSecretManagement = `$true; VaultName = 'Store'; WriteToSecretVault = `$true; SecretPrefix = 'Turn$($one.Number)' }
-foreach (`$turn in 0..3) {
-    if (`$turn % 2 -eq $($one.Number)) {
-        if (`$turn -lt 2) { Connect-NinjaOne @application @vault -UseTokenAuth -RefreshToken `$token }
-        else { Connect-NinjaOne @application -UseTokenAuth -RefreshToken `$Script:NRAPIAuthenticationInformation.Refresh }
-        [IO.File]::WriteAllText("$folder/turn-`$turn", '')
-    } else { while (-not [IO.File]::Exists("$folder/turn-`$turn")) { Start-Sleep -Milliseconds 20 } }
-}
-`$Script:NRAPIAuthenticationInformation.Refresh
-"@
-        }
-        Wait-Until { @(Get-ChildItem "$folder/open-*").Count -eq 2 }
-        [IO.File]::WriteAllText("$folder/go", '')
-        $tokens = @($shells | ForEach-Object { (Wait-Shell $_).Trim() })
-        $read = 0, 1 | ForEach-Object { Invoke-Shell "Get-Secret -Vault Store -Name Turn${_}Refresh -AsPlainText" -Environment $surroundings }
-        $read.Trim() | Should -Be $tokens
-        foreach ($token in $tokens) { (Invoke-Standin POST /check @{ refreshToken = $token }).refresh | Should -BeTrue }
-    }
 }
