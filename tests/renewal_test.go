@@ -55,7 +55,7 @@ func TestTheModulesRenewals(t *testing.T) {
 			stored := who.secrets.vaults[vaultName]
 			if test.mode != present.Connection.AuthMode {
 				// A sign-in in another flow is nobody's renewal.
-				if len(stored) > 0 || !strings.Contains(o.said("warning"), "stays as it is") {
+				if len(stored) > 0 || !strings.Contains(o.said("warning"), "not stored") {
 					t.Errorf("stored %d secrets, warned %q", len(stored), o.said("warning"))
 				}
 			} else if stored["WorkAccess"] != o.Authentication.Access || stored["WorkRefresh"] != string(o.Authentication.Refresh) {

@@ -1,6 +1,7 @@
 package connect
 
 import (
+	"cmp"
 	"context"
 
 	"ninjaone-auth/pkg/failure"
@@ -22,11 +23,7 @@ func openVault(ctx context.Context, v *paramsets.Values, settings session.Connec
 	case settings.VaultName == "":
 		return nil, noVaultName()
 	}
-	isAsked := v.Given("WriteToSecretVault")
-	if present != nil && !isAsked && present.Connection.AuthMode != settings.AuthMode {
-		report.Warningf(caller.Sink, "The session in vault %q stays as it is: this one is of another flow. Add -WriteToSecretVault to store it there.", settings.VaultName)
-		return nil, nil
-	}
+	isAsked := v.WriteToSecretVault
 	store, stored, err := vault.ForWriting(ctx, vault.NewName(string(settings.VaultName), settings.SecretPrefix), caller.Vaults, caller.Sink)
 	usesUpNothing := present != nil && settings.AuthMode == session.ModeClientCredentials && !isAsked
 	if err != nil && ctx.Err() == nil && usesUpNothing {
@@ -34,8 +31,11 @@ func openVault(ctx context.Context, v *paramsets.Values, settings session.Connec
 		report.Warningf(caller.Sink, "The session is renewed without being stored. %s %s", failed.Message, failed.Recommendation)
 		return nil, nil
 	}
-	if storedMode := stored.Connection.AuthMode; present != nil && !isAsked && storedMode != "" && storedMode != settings.AuthMode {
+	if err == nil && present != nil && !isAsked && cmp.Or(stored.Connection.AuthMode, present.Connection.AuthMode) != settings.AuthMode {
 		report.Verbosef(caller.Sink, "The session in %s stays as it is: it is of another flow.", store)
+		if present.Connection.AuthMode != settings.AuthMode {
+			report.Warningf(caller.Sink, "This session is not stored, as the one in %s is of another flow. Add -WriteToSecretVault to put it in its place.", store)
+		}
 		return nil, nil
 	}
 	return store, err

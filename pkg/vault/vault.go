@@ -153,5 +153,5 @@ func (g guard) invalid(store Store, problem string) *failure.Error {
 // nothingSent says of a failure to store something that it came in time.
 func nothingSent(err *failure.Error) *failure.Error {
 	return err.With(" The session's refresh token was not used up: nothing was sent to NinjaOne.",
-		"Make it writable, and run the command again.")
+		"Make the vault writable, and run the command again.")
 }
