@@ -311,7 +311,9 @@ function Connect-NinjaOne {
             $value = $null
             try {
                 if ($Question.type -eq 'getSecrets' -and -not $Question.names.Count) {
-                    foreach ($one in & $module\Get-SecretVault @quietly) { if ($one.Name -eq $vault) { $reply.module = $one.ModuleName } }
+                    foreach ($one in & $module\Get-SecretVault @quietly) {
+                        if ($one.Name -eq $vault) { $reply.module = $one.ModuleName }
+                    }
                 }
                 foreach ($name in $Question.names) {
                     try {

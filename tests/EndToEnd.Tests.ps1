@@ -185,7 +185,7 @@ Describe 'Connect-NinjaOne with a SecretManagement vault' -Skip:$noSecretManagem
         { Invoke-Api } | Should -Not -Throw
     }
 
-    It 'renews a session that the module stored, with the expiry <Expires>, and stores only Refresh, Access and Expires' -ForEach @(
+    It 'renews a session that the module stored, with the expiry <Expires>, and stores only Refresh, Access and Expires, once AuthMode could be' -ForEach @(
         @{ Expires = '11/24/2016 09:15:00' }
         @{ Expires = '24.11.2099 09:15:00' }
     ) {
@@ -197,7 +197,7 @@ Describe 'Connect-NinjaOne with a SecretManagement vault' -Skip:$noSecretManagem
                 }).connection)
         $Script:ParseDateTimes | Should -BeExactly $true
         { Invoke-Api } | Should -Not -Throw
-        Get-VaultCall $store Set-Secret | Should -Be 'NinjaOneRefresh', 'NinjaOneAccess', 'NinjaOneExpires'
+        Get-VaultCall $store Set-Secret | Should -Be 'NinjaOneAuthMode', 'NinjaOneRefresh', 'NinjaOneAccess', 'NinjaOneExpires'
         Get-Stored Refresh | Should -BeExactly $Script:NRAPIAuthenticationInformation.Refresh
         Get-Stored Refresh | Should -Not -BeExactly $refreshToken
         # What the module makes of the text.
@@ -220,7 +220,7 @@ Describe 'Connect-NinjaOne with a SecretManagement vault' -Skip:$noSecretManagem
         Set-VaultFault $store Set-Secret NinjaOneRefresh -Times 2
         Connect-NinjaOne @vault -ReadFromSecretVault 3>&1 | Should -BeNullOrEmpty
         Get-Stored Refresh | Should -BeExactly $Script:NRAPIAuthenticationInformation.Refresh
-        Get-VaultCall $store Set-Secret | Should -Be 'NinjaOneRefresh', 'NinjaOneRefresh', 'NinjaOneRefresh', 'NinjaOneAccess', 'NinjaOneExpires'
+        Get-VaultCall $store Set-Secret | Should -Be 'NinjaOneAuthMode', 'NinjaOneRefresh', 'NinjaOneRefresh', 'NinjaOneRefresh', 'NinjaOneAccess', 'NinjaOneExpires'
     }
 
     It 'returns the session even if the vault keeps failing, with a warning that names what was not stored' {
@@ -250,7 +250,7 @@ Describe 'Connect-NinjaOne with a SecretManagement vault' -Skip:$noSecretManagem
         @(Invoke-Standin GET /requests | Where-Object grant -eq 'refresh_token').Count | Should -Be 1
         $tokens | Should -Be (@(Get-Stored Access) * 5)
         (Invoke-Standin POST /check @{ accessToken = Get-Stored Access; refreshToken = Get-Stored Refresh }).refresh | Should -BeTrue
-        Get-VaultCall $store Set-Secret | Should -Be 'NinjaOneRefresh', 'NinjaOneAccess', 'NinjaOneExpires'
+        Get-VaultCall $store Set-Secret | Should -Be 'NinjaOneAuthMode', 'NinjaOneRefresh', 'NinjaOneAccess', 'NinjaOneExpires'
     }
 
     It 'shows no secret in any stream with -Verbose -Debug' {
