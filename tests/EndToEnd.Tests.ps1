@@ -290,7 +290,7 @@ Describe 'Connect-NinjaOne with SecretStore' -Skip:($noSecretManagement -or -not
         $set = foreach ($name in $all.Keys) { if ($null -ne $all[$name]) { "Set-Secret -Vault Store -Name 'NinjaOne$name' -Secret '$($all[$name])'" } }
         Invoke-Shell (@("Set-Secret -Vault Store -Name Opener -Secret 'x'") + $set -join "`n") -Environment $surroundings | Should -BeNullOrEmpty
         $shells = foreach ($number in 1..3) { Start-Opened $number 'Connect-NinjaOne -UseSecretManagement -VaultName Store -ReadFromSecretVault; $Script:NRAPIAuthenticationInformation.Access' }
-        Wait-Until { @(Get-ChildItem "$folder/open-*").Count -eq 3 }
+        Wait-Until { @(Get-ChildItem "$folder/open-*").Count -eq 3 } 180
         [IO.File]::WriteAllText("$folder/go", '')
         $tokens = @($shells | ForEach-Object { (Wait-Shell $_).Trim() })
         @(Invoke-Standin GET /requests | Where-Object grant -eq 'refresh_token').Count | Should -Be 1
