@@ -370,11 +370,17 @@ function Connect-NinjaOne {
             $quietly = @{ ErrorAction = 'Stop'; WarningAction = 'Ignore' }
             $name = $module
             $found = @{}
+            $reply = @{ secrets = $found }
             $stored = 0
             $value = $null
             try {
                 # An import that Ctrl+C has ended says so; the engine's own says that there is no such module.
                 Import-Module $module -Global @quietly
+                if ($Question.type -eq 'getSecrets' -and -not $Question.names.Count) {
+                    foreach ($one in & $module\Get-SecretVault @quietly) {
+                        if ($one.Name -eq $vault) { $reply.module = $one.ModuleName }
+                    }
+                }
                 foreach ($name in $Question.names) {
                     try {
                         $secret = & $module\Get-Secret -Vault $vault -Name $name -AsPlainText @quietly
@@ -397,7 +403,7 @@ function Connect-NinjaOne {
                 $message = if ($value) { $_.Exception.Message.Replace($value, '***') } else { $_.Exception.Message }
                 return @{ error = @{ id = $id; name = $name; message = $message } }
             }
-            if ($Question.type -eq 'setSecrets') { @{ stored = $stored } } else { @{ secrets = $found } }
+            if ($Question.type -eq 'setSecrets') { @{ stored = $stored } } else { $reply }
         }
 
         function Show-Message ($Talk, $Message) {

@@ -185,7 +185,7 @@ Describe 'Connect-NinjaOne with a SecretManagement vault' -Skip:$noSecretManagem
         { Invoke-Api } | Should -Not -Throw
     }
 
-    It 'renews a session that the module stored, with the expiry <Expires>, and stores only Refresh, Access and Expires' -ForEach @(
+    It 'renews a session that the module stored, with the expiry <Expires>, and stores only Refresh, Access and Expires, once AuthMode could be' -ForEach @(
         @{ Expires = '11/24/2016 09:15:00' }
         @{ Expires = '24.11.2099 09:15:00' }
     ) {
@@ -197,7 +197,7 @@ Describe 'Connect-NinjaOne with a SecretManagement vault' -Skip:$noSecretManagem
                 }).connection)
         $Script:ParseDateTimes | Should -BeExactly $true
         { Invoke-Api } | Should -Not -Throw
-        Get-VaultCall $store Set-Secret | Should -Be 'NinjaOneRefresh', 'NinjaOneAccess', 'NinjaOneExpires'
+        Get-VaultCall $store Set-Secret | Should -Be 'NinjaOneAuthMode', 'NinjaOneRefresh', 'NinjaOneAccess', 'NinjaOneExpires'
         Get-Stored Refresh | Should -BeExactly $Script:NRAPIAuthenticationInformation.Refresh
         Get-Stored Refresh | Should -Not -BeExactly $refreshToken
         # What the module makes of the text.
@@ -220,7 +220,7 @@ Describe 'Connect-NinjaOne with a SecretManagement vault' -Skip:$noSecretManagem
         Set-VaultFault $store Set-Secret NinjaOneRefresh -Times 2
         Connect-NinjaOne @vault -ReadFromSecretVault 3>&1 | Should -BeNullOrEmpty
         Get-Stored Refresh | Should -BeExactly $Script:NRAPIAuthenticationInformation.Refresh
-        Get-VaultCall $store Set-Secret | Should -Be 'NinjaOneRefresh', 'NinjaOneRefresh', 'NinjaOneRefresh', 'NinjaOneAccess', 'NinjaOneExpires'
+        Get-VaultCall $store Set-Secret | Should -Be 'NinjaOneAuthMode', 'NinjaOneRefresh', 'NinjaOneRefresh', 'NinjaOneRefresh', 'NinjaOneAccess', 'NinjaOneExpires'
     }
 
     It 'returns the session even if the vault keeps failing, with a warning that names what was not stored' {
@@ -250,7 +250,7 @@ Describe 'Connect-NinjaOne with a SecretManagement vault' -Skip:$noSecretManagem
         @(Invoke-Standin GET /requests | Where-Object grant -eq 'refresh_token').Count | Should -Be 1
         $tokens | Should -Be (@(Get-Stored Access) * 5)
         (Invoke-Standin POST /check @{ accessToken = Get-Stored Access; refreshToken = Get-Stored Refresh }).refresh | Should -BeTrue
-        Get-VaultCall $store Set-Secret | Should -Be 'NinjaOneRefresh', 'NinjaOneAccess', 'NinjaOneExpires'
+        Get-VaultCall $store Set-Secret | Should -Be 'NinjaOneAuthMode', 'NinjaOneRefresh', 'NinjaOneAccess', 'NinjaOneExpires'
     }
 
     It 'shows no secret in any stream with -Verbose -Debug' {
@@ -260,5 +260,41 @@ Describe 'Connect-NinjaOne with a SecretManagement vault' -Skip:$noSecretManagem
             try { Connect-NinjaOne @vault -ReadFromSecretVault -SecretPrefix Nothing -Verbose -Debug *>&1 } catch { $_ }
         )
         Find-Secret $output | Should -BeNullOrEmpty
+    }
+}
+
+# The stand-in's SecretStore behaves as the real one. The user's own is no place for tests.
+Describe 'Connect-NinjaOne with SecretStore' -Skip:($noSecretManagement -or -not (Test-StandinSecretManagement)) {
+    BeforeAll {
+        $folder = Join-Path $TestDrive 'secretstore'
+        $null = New-Item -ItemType Directory -Path (Join-Path $folder 'register'), (Join-Path $folder 'home') -Force
+        $surroundings = @{ HOME = Join-Path $folder 'home'; SECRETMANAGEMENT_STANDIN_HOME = Join-Path $folder 'register' }
+        $register = 'Register-SecretVault -Name Store -ModuleName Microsoft.PowerShell.SecretStore'
+        Invoke-Shell $register -Environment $surroundings | Should -BeNullOrEmpty
+        # A PowerShell that has the store open, and goes on when everybody has.
+        function Start-Opened ([int] $Number, [string] $Script) {
+            $open = "`$null = Get-Secret -Vault Store -Name Opener -AsPlainText; [IO.File]::WriteAllText('$folder/open-$Number', '')"
+            Start-Shell "$open; while (-not [IO.File]::Exists('$folder/go')) { Start-Sleep -Milliseconds 20 }; $Script" -Environment $surroundings
+        }
+    }
+    BeforeEach {
+        $app, $application, $refreshToken = Reset-Standin
+        Get-ChildItem $folder -File | Remove-Item
+    }
+    AfterEach { Invoke-Standin GET /violations | Should -BeNullOrEmpty }
+
+    # Six are tried in tests/secretstore_test.go: the stand-in's store is slow to share.
+    It 'gives three processes that have the store open one renewal of an expired session' {
+        $secrets = New-Session @{ AuthMode = 'Token Authentication'; ClientId = $app.clientId; ClientSecret = $app.clientSecret; AuthScopes = 'monitoring offline_access' } @{ Access = 'old'; Refresh = $refreshToken; Expires = '2016-11-24T08:00:00Z' }
+        $all = $secrets.connection + $secrets.authentication
+        $set = foreach ($name in $all.Keys) { if ($null -ne $all[$name]) { "Set-Secret -Vault Store -Name 'NinjaOne$name' -Secret '$($all[$name])'" } }
+        Invoke-Shell (@("Set-Secret -Vault Store -Name Opener -Secret 'x'") + $set -join "`n") -Environment $surroundings | Should -BeNullOrEmpty
+        $shells = foreach ($number in 1..3) { Start-Opened $number 'Connect-NinjaOne -UseSecretManagement -VaultName Store -ReadFromSecretVault; $Script:NRAPIAuthenticationInformation.Access' }
+        Wait-Until { @(Get-ChildItem "$folder/open-*").Count -eq 3 } 180
+        [IO.File]::WriteAllText("$folder/go", '')
+        $tokens = @($shells | ForEach-Object { (Wait-Shell $_).Trim() })
+        @(Invoke-Standin GET /requests | Where-Object grant -eq 'refresh_token').Count | Should -Be 1
+        @($tokens | Select-Object -Unique).Count | Should -Be 1
+        (Invoke-Standin POST /check @{ accessToken = $tokens[0] }).access | Should -BeTrue
     }
 }

@@ -173,6 +173,9 @@ function Find-Secret ($Output) {
 # Whether this machine has SecretManagement: the tests that need it are skipped without it, and listed as not run.
 function Test-SecretManagement { [bool] (Get-Module -ListAvailable -Name Microsoft.PowerShell.SecretManagement) }
 
+# Whether that is the stand-in.
+function Test-StandinSecretManagement { (Get-Module -ListAvailable -Name Microsoft.PowerShell.SecretManagement | Select-Object -First 1).Version -eq '1.1.99' }
+
 # Registers a vault of tests/TestVault in a folder, under a name that nobody else has.
 function Register-TestVault ([string] $Folder) {
     $vault = @{ Name = "NinjaOneVault-$([guid]::NewGuid())"; Path = Join-Path $Folder 'vault.xml' }

@@ -107,7 +107,6 @@ func (m *machine) app(app standin.App) standin.App {
 func (m *machine) environment() []string {
 	return slices.Concat([]string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + m.home, "XDG_CONFIG_HOME=" + filepath.Join(m.home, "config"),
-		"XDG_CACHE_HOME=" + filepath.Join(m.home, "cache"),
 	}, m.service.Env(), m.env)
 }
 
@@ -375,7 +374,12 @@ func (c *conversation) take(o *outcome, raw json.RawMessage, who *caller, send f
 		}
 		return
 	case "getSecrets", "setSecrets":
-		send(who.secrets.reply(line))
+		reply := who.secrets.reply(line)
+		if reply == nil {
+			_ = c.command.Process.Kill()
+			return
+		}
+		send(reply)
 	default:
 		c.m.searchForSecrets("a "+line.Type+" line", string(raw))
 	}

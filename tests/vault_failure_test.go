@@ -68,15 +68,11 @@ func TestFullDisk(t *testing.T) {
 	b := keyringBox(t, plainName)
 	old := b.expired()
 	b.through = fullDisk
-	o := b.connects(b.example5(nil), nil)
-	contains(t, "the warning", o.said("warning"), inMemoryOnly, "file too large")
-	if string(o.Authentication.Refresh) != b.service.CurrentRefreshToken(b.app.ClientID) {
-		t.Error("the session is without its last refresh token")
-	}
+	b.refuses(b.example5(nil), nil, "SecretNotStored", "file too large", "nothing was sent")
+	b.asked()
 	equal(t, "the older session", b.get(), old.Authentication)
 	b.through = nil
-	o.Connection.ReadFromSecretVault = true
-	b.holdsLast(b.connects(b.update(o.Session), &o.Session))
+	b.holdsLast(b.connects(b.example5(nil), nil))
 }
 
 // The vault goes away while the token is renewed.
@@ -146,15 +142,16 @@ func TestLockDirectoryThatCannotBeMade(t *testing.T) {
 		s := b.session(time.Hour)
 		b.put(s)
 		old := b.session(-time.Hour)
-		b.env = append(b.env, "XDG_CACHE_HOME=/dev/null/cache")
-		if b.who.secrets == nil {
-			b.env = append(b.env, "HOME="+b.home)
-		}
+		b.env = append(b.env, "HOME=/dev/null/home")
 		b.connects(b.example5(nil), nil)
 		b.put(old)
-		b.refuses(b.example5(nil), nil, "LockFailed", "/dev/null/cache", "XDG_CACHE_HOME")
-		b.refuses(b.example4(nil), nil, "LockFailed", "XDG_CACHE_HOME")
+		b.refuses(b.example5(nil), nil, "LockFailed", "/dev/null/home", "NINJAONE_AUTH_STATE_DIR")
+		b.refuses(b.example4(nil), nil, "LockFailed", "NINJAONE_AUTH_STATE_DIR")
+		b.env = append(b.env, "NINJAONE_AUTH_STATE_DIR=relative")
+		b.refuses(b.example5(nil), nil, "LockFailed", "NINJAONE_AUTH_STATE_DIR has to be an absolute path")
 		b.asked()
+		b.env = append(b.env, "NINJAONE_AUTH_STATE_DIR="+b.stateFolder())
+		b.holdsLast(b.connects(b.example5(nil), nil))
 	})
 }
 

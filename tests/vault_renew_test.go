@@ -49,7 +49,7 @@ func TestReadRenews(t *testing.T) {
 		b.asked("refresh_token")
 		b.holdsLast(o)
 		if b.who.secrets != nil {
-			equal(t, "written", b.who.secrets.names(b.name.Prefix), []string{"Refresh", "Access", "Expires"})
+			equal(t, "written", b.who.secrets.names(b.name.Prefix), []string{"AuthMode", "Refresh", "Access", "Expires"})
 		}
 		if o.Authentication.Refresh == old.Authentication.Refresh {
 			t.Error("the refresh token was not rotated")
@@ -78,7 +78,7 @@ func TestReadWithoutRotation(t *testing.T) {
 		o := b.connects(b.example5(nil), nil)
 		b.holdsLast(o)
 		if b.who.secrets != nil {
-			equal(t, "written", b.who.secrets.names(b.name.Prefix), []string{"Access", "Expires"})
+			equal(t, "written", b.who.secrets.names(b.name.Prefix), []string{"AuthMode", "Access", "Expires"})
 		}
 	})
 }
@@ -246,7 +246,7 @@ func TestReadOnceMoreBeforeGivingUp(t *testing.T) {
 	b.put(s)
 	reads := 0
 	b.who.secrets.asked = func(m message) {
-		if m.Type == "getSecrets" {
+		if len(m.Names) == len(every) {
 			if reads++; reads == 3 { // to find it, under the lock, and after the refusal
 				b.who.secrets.mutex.Lock()
 				b.who.secrets.vaults[vaultName]["NinjaOneRefresh"] = string(newer)
@@ -388,7 +388,5 @@ func TestReadTakesOverAnotherSessionWhole(t *testing.T) {
 	b.release()
 	newer.Connection.ReadFromSecretVault = true
 	equal(t, "read", reading.wait().succeeded(t).Session, newer)
-	if _, written := b.who.secrets.counted(); written != 0 {
-		t.Errorf("%d secrets were written", written)
-	}
+	equal(t, "written", b.who.secrets.names(b.name.Prefix), []string{"AuthMode"}) // to find out whether it can be stored
 }

@@ -21,11 +21,15 @@ import (
 type secretManagement struct {
 	mutex  sync.Mutex
 	vaults map[string]map[string]string
+	// module is the vaults' extension module, and copy what makes this one process of several with SecretStore.
+	module string
+	copy   *storeCopy
 	// missing says that the module is not installed.
 	missing bool
-	// fullAt is the secret that cannot be stored, and down says that the vault does not answer at all.
-	fullAt string
-	down   bool
+	// fullAt is the secret that cannot be stored, diesAt the one of several at which PowerShell is killed, and down says that the vault
+	// does not answer at all, readOnly that it cannot be written to.
+	fullAt, diesAt string
+	down, readOnly bool
 	// asked is called with each question before the reply.
 	asked func(message)
 	// read and written are the names of secrets in the order in which they were asked for.
@@ -40,7 +44,7 @@ func newSecretManagement(vaults ...string) *secretManagement {
 	return s
 }
 
-// reply replies as the wrapper does (docs/conversation.md).
+// reply replies as the wrapper does (docs/conversation.md), nil if it is killed before.
 func (s *secretManagement) reply(asked message) any {
 	failed := func(id, name, message string) any {
 		return map[string]any{"error": map[string]string{"id": id, "name": name, "message": message}}
@@ -50,20 +54,27 @@ func (s *secretManagement) reply(asked message) any {
 	}
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
-	stored, registered := s.vaults[asked.Vault]
+	_, registered := s.vaults[asked.Vault]
 	switch {
 	case s.missing:
 		return failed("VaultNotFound", vault.SecretManagementModule, "The module is not installed.")
+	case len(asked.Secrets)+len(asked.Names) == 0:
+		return map[string]any{"secrets": struct{}{}, "module": s.module}
 	case !registered:
 		return failed("VaultNotFound", asked.Vault, "Vault "+asked.Vault+" does not exist.")
 	case s.down:
 		return failed("VaultFailed", "", "The store is locked.")
 	}
 	for i, secret := range asked.Secrets {
-		if secret.Name == s.fullAt {
+		switch {
+		case secret.Name == s.diesAt && len(asked.Secrets) > 1:
+			return nil
+		case secret.Name == s.fullAt, s.readOnly:
 			return failed("SecretNotStored", secret.Name, "The store is read only.")
 		}
-		stored[secret.Name] = secret.Value
+		s.reload()
+		s.vaults[asked.Vault][secret.Name] = secret.Value
+		s.writeBack()
 		s.written = append(s.written, secret.Name)
 		if i == len(asked.Secrets)-1 {
 			return map[string]int{"stored": len(asked.Secrets)}
@@ -71,8 +82,9 @@ func (s *secretManagement) reply(asked message) any {
 	}
 	found := map[string]string{}
 	for _, name := range asked.Names {
+		s.reload()
 		s.read = append(s.read, name)
-		if value, ok := stored[name]; ok {
+		if value, ok := s.vaults[asked.Vault][name]; ok {
 			found[name] = value
 		}
 	}
@@ -157,7 +169,7 @@ func (m *machine) set(variable, value string) {
 	m.env = append(m.env, variable+"="+value)
 	m.t.Setenv(variable, value)
 	m.t.Setenv("XDG_CONFIG_HOME", filepath.Join(m.home, "config"))
-	m.t.Setenv("XDG_CACHE_HOME", filepath.Join(m.home, "cache"))
+	m.t.Setenv(vault.StateVariable, m.stateFolder())
 }
 
 // silent drops messages.
@@ -206,6 +218,7 @@ func (b *box) putSecrets(s session.Session) {
 			b.who.secrets.vaults[b.name.Vault][b.name.Prefix+name] = value
 		}
 	}
+	b.who.secrets.writeBack()
 }
 
 // get returns the tokens that are stored, as they are.
@@ -220,6 +233,9 @@ func (b *box) get() session.Authentication {
 	}
 	b.who.secrets.mutex.Lock()
 	defer b.who.secrets.mutex.Unlock()
+	if copy := b.who.secrets.copy; copy != nil {
+		b.who.secrets.vaults = copy.store.load()
+	}
 	stored := func(name string) string { return b.who.secrets.vaults[b.name.Vault][b.name.Prefix+name] }
 	expires, _ := time.Parse(time.RFC3339, stored("Expires"))
 	return session.Authentication{Type: stored("Type"), Access: stored("Access"), Expires: expires, Refresh: session.Optional(stored("Refresh"))}
@@ -340,6 +356,11 @@ func (b *box) holdsNewest() {
 	if !b.service.IsValidAccess(stored.Access) {
 		b.t.Error("the service does not know the access token")
 	}
+}
+
+// stateFolder is where the machine's programs keep their locks.
+func (m *machine) stateFolder() string {
+	return filepath.Join(m.home, ".local", "state", "ninjaone-auth")
 }
 
 func (m *machine) vaultDirectory() string {

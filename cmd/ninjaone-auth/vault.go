@@ -72,6 +72,9 @@ func (vaultListCommand) Run(ctx context.Context, std standard) error {
 	if err != nil {
 		return err
 	}
+	if len(all) == 0 {
+		fmt.Fprintln(std.err, "The keyring holds no session. "+vault.Elsewhere)
+	}
 	table := tabwriter.NewWriter(std.out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "VAULT\tPREFIX\tINSTANCE\tCLIENT ID\tAUTH MODE\tEXPIRES")
 	for _, s := range all {

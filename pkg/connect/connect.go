@@ -56,13 +56,7 @@ func Restore(ctx context.Context, name vault.Name, caller Caller) (session.Sessi
 	if err != nil || s.Authentication.Usable(time.Now()) {
 		return s, err
 	}
-	r := renewal{
-		Caller: caller, store: store, session: s, whole: true,
-		newer: func(session.Session) bool { return true },
-		obtain: func(ctx context.Context, s session.Session) (session.Session, error) {
-			return renewStored(ctx, s, store, caller)
-		},
-	}
+	r := renewal{grant: grant{Caller: caller}, store: store, session: s, whole: true, newer: func(session.Session) bool { return true }}
 	return r.run(ctx)
 }
 
@@ -89,7 +83,7 @@ func signIn(ctx context.Context, v *paramsets.Values, present *session.Session, 
 	case mode == session.ModeAuthorisationCode:
 		return signInThenStore(ctx, s, store, g)
 	}
-	r := renewal{Caller: caller, store: store, session: s, obtain: g.obtain}
+	r := renewal{grant: g, store: store, session: s}
 	if present != nil && s.Authentication.Refresh == present.Authentication.Refresh {
 		r.newer = func(stored session.Session) bool {
 			return stored.Authentication.Expires.After(present.Authentication.Expires) && sameGrant(stored.Connection, s.Connection)

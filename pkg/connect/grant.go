@@ -55,16 +55,15 @@ func noRefreshToken() *failure.Error {
 	}
 }
 
-// renewStored renews a stored session in its mode, without anyone to sign in.
-func renewStored(ctx context.Context, s session.Session, store vault.Store, caller Caller) (session.Session, error) {
-	report.Verbosef(caller.Sink, "The access token in %s has run out: renewing it.", store)
+// storedMode is how a stored session is renewed without anyone to sign in.
+func storedMode(s session.Session, store vault.Store) (session.Mode, error) {
 	switch {
 	case s.Connection.AuthMode == session.ModeClientCredentials:
-		return grant{Caller: caller, mode: session.ModeClientCredentials}.obtain(ctx, s)
+		return session.ModeClientCredentials, nil
 	case s.Authentication.Refresh != "":
-		return grant{Caller: caller, mode: session.ModeToken}.obtain(ctx, s)
+		return session.ModeToken, nil
 	}
-	return s, &failure.Error{
+	return "", &failure.Error{
 		ID: failure.SignInRequired, Target: store.String(),
 		Message:        fmt.Sprintf("The session in %s has run out and holds no refresh token to renew it with.", store),
 		Recommendation: signInAgain(s.Connection),

@@ -12,19 +12,17 @@ import (
 	"ninjaone-auth/pkg/vault"
 )
 
-// renewal gets new tokens for a session that other processes may be renewing at the same time.
+// renewal gets new tokens, by a grant, for a session that other processes may be renewing at the same time.
 type renewal struct {
-	Caller
+	grant
 	store vault.Store
 	// session is what is renewed. If it is the caller's, it has no access token as long as it needs new tokens.
 	session session.Session
-	// whole says that the stored session counts with its settings; else only its tokens do.
+	// whole says that the stored session counts with its settings, which say by which grant; else only its tokens do.
 	whole bool
 	// newer tells whether a stored session takes the place of session; nil for a new sign-in, to which at most the stored
 	// refresh token is of use, if NinjaOne refuses its own.
 	newer func(stored session.Session) bool
-	// obtain gets new tokens, by the session's refresh token or without one.
-	obtain func(ctx context.Context, s session.Session) (session.Session, error)
 }
 
 // look takes over what the store holds by now if that is newer, and tells whether it can be used as it is.
@@ -35,7 +33,7 @@ func (r *renewal) look(ctx context.Context, newer func(session.Session) bool) (d
 	stored, err := r.store.Load(ctx)
 	usable := stored.Authentication.Usable(time.Now())
 	switch {
-	case !r.whole && failure.Is(err, failure.SessionNotStored, failure.VaultDataInvalid):
+	case !r.whole && failure.Is(err, failure.SessionNotStored, failure.VaultDataInvalid, failure.VaultOutOfDate):
 		report.Debugf(r.Sink, "There is nothing to take over from %s: %s", r.store, failure.From(err).Message)
 		return false, nil
 	case err != nil:
@@ -62,24 +60,47 @@ func sameGrant(a, b session.Connection) bool {
 	return a.AuthMode == b.AuthMode && a.AuthScopes == b.AuthScopes && a.ClientSecret == b.ClientSecret
 }
 
-// renew obtains new tokens and saves them.
+// renew obtains new tokens and saves them. A refresh token is sent only if it is not known to be spent, and if what comes of
+// it can be stored.
 func (r *renewal) renew(ctx context.Context) (session.Session, error) {
-	if r.whole && !r.KeepsTokens {
-		// Nobody else would have the new refresh token: find out now whether it can be stored.
-		if err := r.store.Save(ctx, r.session); err != nil {
+	g, refreshToken := r.grant, r.session.Authentication.Refresh
+	if r.whole {
+		report.Verbosef(r.Sink, "The access token in %s has run out: renewing it.", r.store)
+		var err error
+		if g.mode, err = storedMode(r.session, r.store); err != nil {
 			return session.Session{}, err
 		}
 	}
-	s, err := r.obtain(ctx, r.session)
-	switch {
-	case err != nil:
+	spends := g.mode == session.ModeToken && refreshToken != ""
+	if spends && r.store.IsSpent(refreshToken) {
+		return session.Session{}, spentToken(r.store)
+	}
+	if spends {
+		if err := r.store.Try(ctx); err != nil {
+			return session.Session{}, err
+		}
+	}
+	s, err := g.obtain(ctx, r.session)
+	if err != nil {
 		return session.Session{}, err
-	case r.whole:
+	}
+	if spends && s.Authentication.Refresh != refreshToken {
+		r.store.NoteSpent(refreshToken)
+	}
+	if r.whole {
 		r.save(ctx, r.store, s)
-	default:
+	} else {
 		r.save(ctx, r.store, forVault(s))
 	}
 	return s, nil
+}
+
+func spentToken(store vault.Store) *failure.Error {
+	return &failure.Error{
+		ID: failure.InvalidRefreshToken, Target: store.String(),
+		Message:        fmt.Sprintf("The refresh token was not sent to NinjaOne: this machine has used it up before, and %s holds none that is newer.", store),
+		Recommendation: "Sign in again.",
+	}
 }
 
 func signInAgain(c session.Connection) string {

@@ -1,6 +1,7 @@
 package connect
 
 import (
+	"cmp"
 	"context"
 
 	"ninjaone-auth/pkg/failure"
@@ -22,11 +23,19 @@ func openVault(ctx context.Context, v *paramsets.Values, settings session.Connec
 	case settings.VaultName == "":
 		return nil, noVaultName()
 	}
-	store, err := vault.ForWriting(ctx, vault.NewName(string(settings.VaultName), settings.SecretPrefix), caller.Vaults, caller.Sink)
-	usesUpNothing := present != nil && settings.AuthMode == session.ModeClientCredentials && !v.Given("WriteToSecretVault")
+	isAsked := v.WriteToSecretVault
+	store, stored, err := vault.ForWriting(ctx, vault.NewName(string(settings.VaultName), settings.SecretPrefix), caller.Vaults, caller.Sink)
+	usesUpNothing := present != nil && settings.AuthMode == session.ModeClientCredentials && !isAsked
 	if err != nil && ctx.Err() == nil && usesUpNothing {
 		failed := failure.From(err)
 		report.Warningf(caller.Sink, "The session is renewed without being stored. %s %s", failed.Message, failed.Recommendation)
+		return nil, nil
+	}
+	if err == nil && present != nil && !isAsked && cmp.Or(stored.Connection.AuthMode, present.Connection.AuthMode) != settings.AuthMode {
+		report.Verbosef(caller.Sink, "The session in %s stays as it is: it is of another flow.", store)
+		if present.Connection.AuthMode != settings.AuthMode {
+			report.Warningf(caller.Sink, "This session is not stored, as the one in %s is of another flow. Add -WriteToSecretVault to put it in its place.", store)
+		}
 		return nil, nil
 	}
 	return store, err

@@ -105,6 +105,7 @@ var (
 	VaultNotFound          = id("VaultNotFound", objectNotFound, program)
 	SessionNotStored       = id("SessionNotStored", objectNotFound, program)
 	VaultDataInvalid       = id("VaultDataInvalid", invalidData, program)
+	VaultOutOfDate         = id("VaultOutOfDate", invalidData, program)
 	SignInRequired         = id("SignInRequired", authenticationError, program)
 	VaultUnavailable       = id("VaultUnavailable", resourceUnavailable, program)
 	VaultLocked            = id("VaultLocked", permissionDenied, program)

@@ -55,7 +55,7 @@ func openBackend(backend keyring.BackendType, passphrase string) (*items, error)
 	opened := &items{ring: ring, replace: ring.Set}
 	switch backend {
 	case keyring.WinCredBackend:
-		opened.limit = windowsLimit
+		opened.ring, opened.limit = credentials{ring}, windowsLimit
 	case keyring.FileBackend:
 		opened.ring = fileRing{ring, config.FileDir}
 		opened.replace = func(item keyring.Item) error { return replaceFile(config, item) }

@@ -113,6 +113,9 @@ func carryOut(backend keyring.BackendType, c command) (outcome result) {
 	return outcome
 }
 
+// noLogonSession is ERROR_NO_SUCH_LOGON_SESSION of Windows.
+const noLogonSession = syscall.Errno(1312)
+
 // panicked knows that go-libsecret panics on the result of a prompt that the user has dismissed.
 func panicked(value any) *Problem {
 	if _, ok := value.(*runtime.TypeAssertionError); ok {
@@ -131,6 +134,9 @@ func asProblem(err error) *Problem {
 	}
 	if errors.Is(err, keyring.ErrKeyNotFound) || errors.Is(err, os.ErrNotExist) {
 		return &Problem{NotFound, "no such item"}
+	}
+	if errors.Is(err, noLogonSession) {
+		return &Problem{Unavailable, "this logon has none (error 1312), as one over the network by OpenSSH or WinRM, or of a task without a stored password"}
 	}
 	if p := secretServiceProblem(err); p != nil {
 		return p

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/99designs/keyring"
@@ -59,16 +60,21 @@ func replaceFile(config keyring.Config, item keyring.Item) error {
 		return err
 	}
 	written := filepath.Join(config.FileDir, item.Key)
-	if err := flush(written); err != nil {
+	if err := patiently(func() error { return flush(written) }); err != nil {
 		return err
 	}
-	return rename(written, filepath.Join(final, item.Key))
+	return patiently(func() error { return os.Rename(written, filepath.Join(final, item.Key)) })
 }
 
-// rename replaces a file; Windows refuses that while another process reads it.
-func rename(from, to string) (err error) {
+// sharingViolation is ERROR_SHARING_VIOLATION of Windows.
+const sharingViolation = syscall.Errno(32)
+
+// patiently does something with a file for which, on Windows, another program that has it open is in the way for a while: a
+// process that reads the session, or a virus scanner. It tries for 2 seconds.
+func patiently(do func() error) (err error) {
 	for range 100 {
-		if err = os.Rename(from, to); runtime.GOOS != "windows" || !errors.Is(err, os.ErrPermission) {
+		err = do()
+		if runtime.GOOS != "windows" || !errors.Is(err, os.ErrPermission) && !errors.Is(err, sharingViolation) {
 			break
 		}
 		time.Sleep(20 * time.Millisecond)

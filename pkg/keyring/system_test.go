@@ -23,7 +23,7 @@ func TestSystemKeyring(t *testing.T) {
 	}
 	t.Setenv("XDG_CACHE_HOME", folder)
 	t.Cleanup(func() {
-		if err := errors.Join(os.Remove(lockFile(t)), os.Remove(folder)); err != nil {
+		if err := errors.Join(os.Remove(lockFile(t)), os.Remove(lockFile(t)+".gate"), os.Remove(folder)); err != nil {
 			t.Error(err)
 		}
 	})

@@ -5,6 +5,7 @@ package lock
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -22,36 +23,62 @@ const pollInterval = 20 * time.Millisecond
 // Take takes the lock of the file at path, for this process alone. It calls waiting if another process has the lock, and
 // then waits until that gives it up, ctx ends or patience is over. Errors: ctx's, ErrBusy, and those of the file system.
 func Take(ctx context.Context, path string, patience time.Duration, waiting func()) (release func(), err error) {
+	return queue(ctx, path, patience, waiting, (*flock.Flock).TryLock)
+}
+
+// Share takes the lock as Take does, but together with others who share it.
+func Share(ctx context.Context, path string, patience time.Duration, waiting func()) (release func(), err error) {
+	return queue(ctx, path, patience, waiting, (*flock.Flock).TryRLock)
+}
+
+// Await waits until no process has the lock of the file at path for itself, and tells whether it had to wait. It waits as Take
+// does, with the same errors.
+func Await(ctx context.Context, path string, patience time.Duration, waiting func()) (waited bool, err error) {
 	file := flock.New(path)
-	if _, err := acquire(ctx, file.TryLock, file.TryLockContext, patience, waiting); err != nil {
+	defer file.Close()
+	limited, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	err = acquire(limited, ctx, file, (*flock.Flock).TryRLock, func() { waited = true; waiting() })
+	return waited, err
+}
+
+// queue takes a lock through its gate, the lock of a second file, which whoever is next holds. So those who come and go, be
+// it to share the lock, can't keep anybody out.
+func queue(ctx context.Context, path string, patience time.Duration, waiting func(), try func(*flock.Flock) (bool, error)) (release func(), err error) {
+	limited, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	waiting = sync.OnceFunc(waiting)
+	gate, file := flock.New(path+".gate"), flock.New(path)
+	defer gate.Close()
+	err = acquire(limited, ctx, gate, (*flock.Flock).TryLock, waiting)
+	if err == nil {
+		err = acquire(limited, ctx, file, try, waiting)
+	}
+	if err != nil {
+		file.Close()
 		return nil, err
 	}
 	return func() { file.Close() }, nil
 }
 
-// Await waits until no process has the lock of the file at path, and tells whether it had to wait. It waits as Take does,
-// with the same errors.
-func Await(ctx context.Context, path string, patience time.Duration, waiting func()) (waited bool, err error) {
-	file := flock.New(path)
-	defer file.Close()
-	return acquire(ctx, file.TryRLock, file.TryRLockContext, patience, waiting)
-}
-
-func acquire(ctx context.Context, try func() (bool, error), retry func(context.Context, time.Duration) (bool, error),
-	patience time.Duration, waiting func()) (waited bool, err error) {
-	taken, err := try()
+// acquire tries until limited, which is ctx with patience, ends.
+func acquire(limited, ctx context.Context, file *flock.Flock, try func(*flock.Flock) (bool, error), waiting func()) error {
+	taken, err := try(file)
 	if taken || err != nil {
-		return false, err
+		return err
 	}
 	waiting()
-	limited, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	_, err = retry(limited, pollInterval)
-	switch {
-	case err != nil && ctx.Err() != nil:
-		return true, ctx.Err()
-	case errors.Is(err, context.DeadlineExceeded):
-		return true, ErrBusy
+	for {
+		select {
+		case <-time.After(pollInterval):
+		case <-limited.Done():
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			return ErrBusy
+		}
+		if taken, err = try(file); taken || err != nil {
+			return err
+		}
 	}
-	return true, err
 }

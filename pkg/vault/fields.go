@@ -98,7 +98,7 @@ func complete(s *session.Session, name Name, invalid []string) (problem string) 
 		case slices.Contains(invalid, f.name):
 		case required(f.name, c.AuthMode) && value == "":
 			missing = append(missing, f.name)
-		case f.name != "ClientSecret" && strings.ContainsFunc(value, func(r rune) bool { return !unicode.IsPrint(r) }):
+		case f.name != "ClientSecret" && f.name != "VaultName" && strings.ContainsFunc(value, unicode.IsControl):
 			invalid = append(invalid, f.name) // it would reach a terminal or a header
 		}
 	}
@@ -128,6 +128,12 @@ func complete(s *session.Session, name Name, invalid []string) (problem string) 
 		return describe(missing, invalid)
 	}
 	setDefaults(s, name)
+	switch {
+	case c.AuthMode == session.ModeAuthorisationCode && s.Authentication.Refresh != "" && slices.Contains(c.Scopes(), session.OfflineAccess):
+		c.AuthMode = session.ModeToken // as -UseWebAuth has it (docs/module-contract.md, AuthMode)
+	case c.AuthMode != session.ModeToken:
+		s.Authentication.Refresh = "" // an older session's, left over
+	}
 	return ""
 }
 

@@ -35,16 +35,30 @@ type document struct {
 
 const documentVersion = 1
 
+// copied is the problem of a document that was copied to the key of another name than its own.
+func (d document) copied(key string) (problem string) {
+	if d.Name.Vault == "" || d.Name.key() == key {
+		return ""
+	}
+	return fmt.Sprintf("it is a copy of the session of vault %q, prefix %q", d.Name.Vault, d.Name.Prefix)
+}
+
 // String names the keyring.
 func (k *Keyring) String() string { return k.ring.String() }
 
 // Load reads the session. See Store.
-func (k *Keyring) Load(ctx context.Context) (session.Session, error) {
+func (k *Keyring) Load(ctx context.Context) (session.Session, error) { return k.current(ctx, k) }
+
+// read reads the session once. There are no copies.
+func (k *Keyring) read(ctx context.Context, _ bool) (session.Session, error) {
 	data, err := k.ring.Load(ctx, k.name.key())
 	if err != nil {
 		return session.Session{}, k.failed(err)
 	}
 	stored, problem := decode(data)
+	if problem == "" {
+		problem = stored.copied(k.name.key())
+	}
 	if problem == "" {
 		problem = complete(&stored.Session, k.name, nil)
 	}
@@ -61,25 +75,47 @@ func (k *Keyring) Save(ctx context.Context, s session.Session) error {
 	if err != nil {
 		return err
 	}
-	label := fmt.Sprintf("NinjaOne session %s (%s)", k.name.Vault, k.name.Prefix)
-	if err := k.ring.Save(ctx, k.name.key(), label, data); err != nil {
+	if err := k.ring.Save(ctx, k.name.key(), k.label(), data); err != nil {
 		return k.failed(err)
 	}
 	report.Verbosef(k.sink, "Stored the session of vault %q in %s.", k.name.Vault, k)
 	return nil
 }
 
+// label is what the system's own programs show for the session.
+func (k *Keyring) label() string {
+	return fmt.Sprintf("NinjaOne session %s (%s)", k.name.Vault, k.name.Prefix)
+}
+
+// Try writes back the whole item. See Store.
+func (k *Keyring) Try(ctx context.Context) error {
+	data, err := k.ring.Load(ctx, k.name.key())
+	switch err := k.failed(err); {
+	case failure.Is(err, failure.SessionNotStored, failure.VaultDataInvalid):
+		return nil
+	case err != nil:
+		return err
+	}
+	err = k.failed(k.ring.Save(ctx, k.name.key(), k.label(), data))
+	if err == nil || failure.Is(err, failure.Interrupted) {
+		return err
+	}
+	cause := failure.From(err)
+	return nothingSent(&failure.Error{ID: failure.SecretNotStored, Target: k.name.Vault, Cause: cause, Message: "The session could not be stored. " + cause.Message})
+}
+
 // Lock locks the name, until a save that has begun has ended even if this process dies. See Store.
 func (k *Keyring) Lock(ctx context.Context) (unlock func(), err error) {
-	path, err := k.lockPath()
+	path, err := k.path("")
 	if err != nil {
 		return nil, k.lockFailure(path, err)
 	}
 	err = k.ring.Lock(ctx, path, k.reportWaiting)
+	k.isLocked = err == nil
 	var p *keyring.Problem
 	switch {
 	case err == nil:
-		return k.ring.Unlock, nil
+		return func() { k.isLocked = false; k.ring.Unlock() }, nil
 	case errors.As(err, &p) && p.Kind == keyring.TimedOut:
 		return nil, k.lockFailure(path, lock.ErrBusy)
 	case errors.As(err, &p) && p.Kind == keyring.LockFailed:
@@ -132,6 +168,9 @@ func withoutSecrets(item keyring.Item) Stored {
 	found, problem := decode(item.Data)
 	s := found.Session
 	if problem == "" {
+		problem = found.copied(item.Key)
+	}
+	if problem == "" {
 		problem = complete(&s, found.Name, nil)
 	}
 	s.Connection.ClientSecret, s.Authentication.Access, s.Authentication.Refresh = "", "", ""
@@ -162,7 +201,8 @@ func (k *Keyring) failed(err error) error {
 	}
 	switch p.Kind {
 	case keyring.NotFound:
-		return k.notStored(k)
+		notStored := k.notStored(k)
+		return notStored.With("", notStored.Recommendation+" "+Elsewhere)
 	case keyring.Damaged:
 		return k.invalid(k, p.Reason)
 	case keyring.TimedOut:

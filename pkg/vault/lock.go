@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"time"
 
 	"ninjaone-auth/pkg/failure"
@@ -13,11 +14,18 @@ import (
 	"ninjaone-auth/pkg/report"
 )
 
-// guard is what every store knows of its session: the name, and the lock that goes with it.
+// StateVariable names another folder for locks and digests, where the user's home can't be written.
+const StateVariable = "NINJAONE_AUTH_STATE_DIR"
+
+// guard is what every store knows of its session: the name, and the files in the state folder that go with it.
 type guard struct {
 	name     Name
 	sink     report.Sink
 	patience time.Duration
+	// copyPatience is how long a copy that the vault was read from may be out of date.
+	copyPatience time.Duration
+	// isLocked says that the session's lock is held.
+	isLocked bool
 }
 
 func newGuard(name Name, sink report.Sink) guard {
@@ -26,7 +34,7 @@ func newGuard(name Name, sink report.Sink) guard {
 
 // Await waits until no other process has the lock. See Store.
 func (g guard) Await(ctx context.Context) (waited bool, err error) {
-	path, err := g.lockPath()
+	path, err := g.path("")
 	if err == nil {
 		waited, err = lock.Await(ctx, path, g.patience, g.reportWaiting)
 	}
@@ -34,22 +42,42 @@ func (g guard) Await(ctx context.Context) (waited bool, err error) {
 }
 
 // lock takes the lock in this process.
-func (g guard) lock(ctx context.Context) (unlock func(), err error) {
-	path, err := g.lockPath()
+func (g *guard) lock(ctx context.Context) (unlock func(), err error) {
+	path, err := g.path("")
+	var release func()
 	if err == nil {
-		unlock, err = lock.Take(ctx, path, g.patience, g.reportWaiting)
+		release, err = lock.Take(ctx, path, g.patience, g.reportWaiting)
 	}
-	return unlock, g.lockFailure(path, err)
+	g.isLocked = err == nil
+	return func() { g.isLocked = false; release() }, g.lockFailure(path, err)
 }
 
-// lockPath returns the lock file and makes its directory, which is in the path of an error too.
-func (g guard) lockPath() (string, error) {
-	cache, err := os.UserCacheDir()
+// path returns the path of the session's file with this ending, the lock's being empty, and makes its folder. The path is
+// that of an error too.
+func (g guard) path(ending string) (string, error) { return statePath(g.name.key() + ending) }
+
+func statePath(file string) (string, error) {
+	folder, err := stateFolder()
 	if err != nil {
-		return "the user's cache directory", err
+		return folder, err
 	}
-	directory := filepath.Join(cache, "ninjaone-auth", "locks")
-	return filepath.Join(directory, g.name.key()), os.MkdirAll(directory, 0o700)
+	return filepath.Join(folder, file), os.MkdirAll(folder, 0o700)
+}
+
+// stateFolder is the same for all processes of a user, so the XDG variables, which differ between a desktop, a shell and a
+// job, have no say.
+func stateFolder() (string, error) {
+	switch folder := os.Getenv(StateVariable); {
+	case folder != "" && !filepath.IsAbs(folder):
+		return folder, errors.New(StateVariable + " has to be an absolute path")
+	case folder != "":
+		return folder, nil
+	case runtime.GOOS == "windows":
+		local, err := os.UserCacheDir() // %LOCALAPPDATA%
+		return filepath.Join(local, "ninjaone-auth", "state"), err
+	}
+	home, err := os.UserHomeDir()
+	return filepath.Join(home, ".local", "state", "ninjaone-auth"), err
 }
 
 func (g guard) reportWaiting() {
@@ -72,8 +100,7 @@ func (g guard) lockFailure(path string, err error) error {
 	}
 	return &failure.Error{
 		ID: failure.LockFailed, Target: path, Cause: err,
-		Message: fmt.Sprintf("The lock that keeps two processes from renewing one session at once could not be taken in %s: %v.", path, err),
-		Recommendation: "Make that directory writable for this user, or name another one: with XDG_CACHE_HOME on Linux, " +
-			"LocalAppData on Windows, HOME on macOS.",
+		Message:        fmt.Sprintf("The lock that keeps two processes from renewing one session at once could not be taken in %s: %v.", path, err),
+		Recommendation: "Make that folder writable for this user, or name another one, the same for all of the user's jobs, in " + StateVariable + ".",
 	}
 }

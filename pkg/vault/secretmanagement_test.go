@@ -27,6 +27,8 @@ func (c *fakeCaller) isBusy() bool {
 	return c.busy >= 0
 }
 
+func (c *fakeCaller) Module(context.Context, string) (string, error) { return "", nil }
+
 func (c *fakeCaller) GetSecrets(_ context.Context, vault string, names []string) (map[string]string, error) {
 	if c.isBusy() {
 		return nil, &failure.Error{ID: failure.VaultFailed, Message: "the file is locked", Recommendation: "Wait."}
@@ -87,6 +89,7 @@ func TestSecretManagementRoundTrip(t *testing.T) {
 }
 
 func TestSecretManagementWritesOnlyWhatChanged(t *testing.T) {
+	useFile(t)
 	caller := newCaller("V")
 	name := Name{"V", "NinjaOne"}
 	store := NewSecretManagement(name, caller, &sink{})
@@ -108,6 +111,7 @@ func TestSecretManagementWritesOnlyWhatChanged(t *testing.T) {
 
 // A renewal leaves alone what a vault of the module's leaves out, and how it writes what it holds.
 func TestSecretManagementWritesNoDefaults(t *testing.T) {
+	useFile(t)
 	caller := newCaller("V")
 	for name, value := range map[string]string{
 		"AuthMode": "Token Authentication", "URL": "https://app.ninjarmm.com", "Instance": "APP", "ClientId": "i", "ClientSecret": "s",
@@ -141,6 +145,7 @@ func TestSecretManagementForgetsWithoutLock(t *testing.T) {
 }
 
 func TestSecretManagementNamesWhatWasNotStored(t *testing.T) {
+	useFile(t)
 	caller := newCaller("V")
 	caller.failAt = "NinjaOneType"
 	store := NewSecretManagement(Name{Vault: "V"}, caller, &sink{})
@@ -159,6 +164,7 @@ func TestSecretManagementNamesWhatWasNotStored(t *testing.T) {
 
 // The file of a SecretStore is locked while another process writes to it.
 func TestSecretManagementTriesAgain(t *testing.T) {
+	useFile(t)
 	caller := newCaller("V")
 	caller.busy = 2
 	store := NewSecretManagement(NewName("V", ""), caller, &sink{})
@@ -174,6 +180,7 @@ func TestSecretManagementTriesAgain(t *testing.T) {
 
 // What a vault may hold instead of what we write.
 func TestSecretManagementValidity(t *testing.T) {
+	useFile(t)
 	valid := map[string]string{
 		"AuthMode": "Token Authentication", "URL": "https://app.ninjarmm.com", "Instance": "us", "ClientId": "i",
 		"ClientSecret": "s", "AuthScopes": "monitoring offline_access", "Refresh": "r",
@@ -207,7 +214,11 @@ func TestSecretManagementValidity(t *testing.T) {
 		{"Refresh=a\nb", "invalid: Refresh", nil},
 		{"RedirectURI=not a uri", "invalid: RedirectURI", nil},
 		{"Type=Foo", "invalid: Type", nil},
-		{"AuthMode=Authorisation Code", "", func(s session.Session) bool { return s.Authentication.Refresh == "" }},
+		{"AuthMode=Authorisation Code", "", func(s session.Session) bool {
+			return s.Authentication.Refresh == "r" && s.Connection.AuthMode == session.ModeToken
+		}},
+		{"VaultName=a\u00a0b\x1b", "", func(s session.Session) bool { return s.Connection.VaultName == "V" }},
+		{"RedirectURI=http://localhost:9090/a\u00a0b", "", func(s session.Session) bool { return true }},
 		{"AuthListenerPort=seventy", "invalid: AuthListenerPort", nil},
 		{"AuthListenerPort=65536", "invalid: AuthListenerPort", nil},
 		{"UseSecretManagement=yes", "invalid: UseSecretManagement", nil},
@@ -264,16 +275,16 @@ func TestForWriting(t *testing.T) {
 		out := &sink{}
 		caller := newCaller("Other")
 		caller.missing = test.missing
-		store, err := ForWriting(t.Context(), name, caller, out)
+		store, _, err := ForWriting(t.Context(), name, caller, out)
 		if _, ok := store.(*Keyring); !ok || err != nil || out.contains("warning: ") != test.warns {
 			t.Errorf("ForWriting = %v, %v, %v", store, err, out.lines)
 		}
 	}
-	store, err := ForWriting(t.Context(), name, newCaller("V"), &sink{})
+	store, _, err := ForWriting(t.Context(), name, newCaller("V"), &sink{})
 	if _, ok := store.(*SecretManagement); !ok || err != nil {
 		t.Errorf("ForWriting = %v, %v", store, err)
 	}
 	t.Setenv(keyring.PassphraseFileVariable, "")
-	_, err = ForWriting(t.Context(), name, nil, &sink{})
+	_, _, err = ForWriting(t.Context(), name, nil, &sink{})
 	wantFailure(t, err, failure.VaultPassphraseMissing, "chmod 600")
 }

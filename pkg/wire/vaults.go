@@ -19,6 +19,7 @@ const storingTime = 2 * time.Second
 // reply is what the caller says to getSecrets or setSecrets.
 type reply struct {
 	Secrets map[string]string `json:"secrets"`
+	Module  string            `json:"module"`
 	Stored  *int              `json:"stored"`
 	Error   *struct {
 		ID      string `json:"id"`
@@ -27,20 +28,35 @@ type reply struct {
 	} `json:"error"`
 }
 
+// Module asks the caller for no secret of a vault, which is answered with the name of its extension module by a caller that
+// knows the field. See vault.Asker.
+func (c *conversation) Module(ctx context.Context, name string) (string, error) {
+	said, err := c.getSecrets(ctx, name, []string{})
+	if err != nil {
+		return "", err
+	}
+	return said.Module, nil
+}
+
 // GetSecrets asks the caller for secrets. See vault.Asker.
 func (c *conversation) GetSecrets(ctx context.Context, name string, names []string) (map[string]string, error) {
+	said, err := c.getSecrets(ctx, name, names)
+	if err != nil {
+		return nil, err
+	}
+	return said.Secrets, nil
+}
+
+func (c *conversation) getSecrets(ctx context.Context, name string, names []string) (*reply, error) {
 	said, err := c.ask(ctx, name, struct {
 		Type  string   `json:"type"`
 		Vault string   `json:"vault"`
 		Names []string `json:"names"`
 	}{"getSecrets", name, names})
-	if err != nil {
-		return nil, err
+	if err == nil && said.Secrets == nil {
+		err = misunderstood(name)
 	}
-	if said.Secrets == nil {
-		return nil, misunderstood(name)
-	}
-	return said.Secrets, nil
+	return said, err
 }
 
 // SetSecrets has the caller store secrets. A caller that is gone is handed them all the same: if it still reads, it can
