@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -72,9 +73,12 @@ func decodeRequest(line []byte) (*request, error) {
 		return nil, invalid("parameters: ", err)
 	}
 	present, err := decodeSession(outer.Session)
-	if err != nil {
+	if err != nil && isOfClient(outer.Session, arguments) {
 		return nil, invalid("session: ", err).With("", "Connect-NinjaOne passes on the session of this script: clear it with "+
 			"Remove-Variable NRAPIConnectionInformation, NRAPIAuthenticationInformation -Scope Script -Force.")
+	}
+	if err != nil {
+		present = nil
 	}
 	who := outer.Caller
 	return &request{
@@ -133,6 +137,21 @@ func decodeArguments(raw json.RawMessage) ([]paramsets.Argument, error) {
 		arguments = append(arguments, paramsets.Argument{Name: name.(string), Value: value})
 	}
 	return arguments, nil
+}
+
+// isOfClient tells whether a session that can't be read is of the client that the call names: only then does it matter.
+func isOfClient(raw json.RawMessage, arguments []paramsets.Argument) bool {
+	var present struct {
+		Connection struct {
+			ClientID json.RawMessage `json:"ClientId"`
+		} `json:"connection"`
+	}
+	if json.Unmarshal(raw, &present) != nil {
+		return true
+	}
+	return slices.ContainsFunc(arguments, func(a paramsets.Argument) bool {
+		return strings.EqualFold(a.Name, "ClientId") && bytes.Equal(a.Value, present.Connection.ClientID)
+	})
 }
 
 // decodeSession reads what PowerShell makes of the two hashtables: switches may be objects, what was read from a vault may
