@@ -110,7 +110,7 @@ func (s *webSignIn) succeeds() *outcome {
 	return o
 }
 
-var tokenTime = regexp.MustCompile(`oauth/token: 200 OK after ([0-9.]+m?s)\.`)
+var tokenTime = regexp.MustCompile(`oauth/token: status 200 after ([0-9.]+m?s)\.`)
 
 // beyondTokenRequest is the time from the browser's request for the callback to the end of the program without the token
 // request's own, which the debug stream tells.

@@ -17,14 +17,18 @@ type grant struct {
 	mode session.Mode
 	// scopes are asked for in a refresh; without any, expected are those that the refresh token is expected to have.
 	scopes, expected []string
+	// stored says that the session goes to a vault.
+	stored bool
 }
 
-// obtain returns the session with new tokens, and with the mode in which these can be renewed.
+// obtain returns the session with new tokens, and with the mode in which these can be renewed. For the failure InvalidResponse
+// of a session that is stored, it may hold a new refresh token alone.
 func (g grant) obtain(ctx context.Context, s session.Session) (session.Session, error) {
 	c := s.Connection
 	client := flows.NewClient(flows.Application{
 		Instance: c.Instance, BaseURL: c.URL, ClientID: c.ClientID, ClientSecret: c.ClientSecret,
 	}, g.Sink)
+	client.Keeps = g.stored
 	var err error
 	switch g.mode {
 	case session.ModeClientCredentials:
@@ -62,7 +66,7 @@ func renewStored(ctx context.Context, s session.Session, store vault.Store, call
 	case s.Connection.AuthMode == session.ModeClientCredentials:
 		return grant{Caller: caller, mode: session.ModeClientCredentials}.obtain(ctx, s)
 	case s.Authentication.Refresh != "":
-		return grant{Caller: caller, mode: session.ModeToken}.obtain(ctx, s)
+		return grant{Caller: caller, mode: session.ModeToken, stored: true}.obtain(ctx, s)
 	}
 	return s, &failure.Error{
 		ID: failure.SignInRequired, Target: store.String(),

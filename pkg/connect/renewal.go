@@ -71,24 +71,32 @@ func (r *renewal) renew(ctx context.Context) (session.Session, error) {
 		}
 	}
 	s, err := r.obtain(ctx, r.session)
+	stored := s
+	if !r.whole {
+		stored = forVault(s)
+	}
 	switch {
+	case leavesRefreshToken(s, err):
+		return session.Session{}, keepRefreshToken(ctx, r.store, stored, err)
 	case err != nil:
 		return session.Session{}, err
-	case r.whole:
-		r.save(ctx, r.store, s)
-	default:
-		r.save(ctx, r.store, forVault(s))
 	}
+	r.save(ctx, r.store, stored)
 	return s, nil
 }
 
 func signInAgain(c session.Connection) string {
-	prefix := ""
+	return fmt.Sprintf("Sign in again: Connect-NinjaOne -UseSecretManagement -WriteToSecretVault %s -Instance %s -ClientId %s -ClientSecret … -UseWebAuth",
+		vaultOf(c), quoted(c.Instance), quoted(c.ClientID))
+}
+
+// vaultOf are the parameters that name the session in its vault.
+func vaultOf(c session.Connection) string {
+	name := "-VaultName " + quoted(string(c.VaultName))
 	if c.SecretPrefix != session.DefaultSecretPrefix {
-		prefix = " -SecretPrefix " + quoted(c.SecretPrefix)
+		name += " -SecretPrefix " + quoted(c.SecretPrefix)
 	}
-	return fmt.Sprintf("Sign in again: Connect-NinjaOne -UseSecretManagement -WriteToSecretVault -VaultName %s%s -Instance %s -ClientId %s -ClientSecret … -UseWebAuth",
-		quoted(string(c.VaultName)), prefix, quoted(c.Instance), quoted(c.ClientID))
+	return name
 }
 
 // quoted is a text as PowerShell writes it.

@@ -32,7 +32,10 @@ func (c *Client) classify(err error, a *attempt, g grant) *failure.Error {
 	case a.response != nil && !json.Valid(a.body):
 		return c.invalidResponse(a.describe(), err)
 	}
-	return c.invalidResponse("JSON without a usable access_token", err)
+	if !errors.Is(err, errTokenType) {
+		err = errNoAccessToken
+	}
+	return c.invalidResponse(err.Error(), err)
 }
 
 // describe says what a response is that neither holds a token nor names an error.

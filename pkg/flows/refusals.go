@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 
@@ -98,12 +97,9 @@ func (c *Client) told(r refusal, g grant) string {
 	return told
 }
 
-func (c *Client) clean(text string, g grant) string {
-	verifier := g.params.Get("code_verifier")
-	return failure.Clean(text, c.App.ClientSecret, url.QueryEscape(c.App.ClientSecret), g.secret, url.QueryEscape(g.secret), verifier)
+func (c *Client) clean(text string, g grant, more ...string) string {
+	return failure.Clean(text, append(more, c.App.ClientSecret, g.secret, g.params.Get("code_verifier"))...)
 }
-
-func cleanScopes(scopes []string) string { return failure.Clean(strings.Join(scopes, " ")) }
 
 func waitToldBy(a *attempt) string {
 	if wait, told := a.retryAfter(); told {

@@ -47,6 +47,19 @@ func failed(status int, resultCode, message string) response {
 	}{resultCode, message, newUUID()})
 }
 
+// altered is a JSON response with other fields.
+func (a response) altered(fields map[string]json.RawMessage) response {
+	var all map[string]json.RawMessage
+	_ = json.Unmarshal(a.body, &all)
+	for name, value := range fields {
+		if all[name] = value; value == nil {
+			delete(all, name)
+		}
+	}
+	a.body, _ = json.Marshal(all)
+	return a
+}
+
 func (a response) write(w http.ResponseWriter, r *http.Request) {
 	if a.drop {
 		drop(r)
