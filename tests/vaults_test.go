@@ -23,9 +23,9 @@ type secretManagement struct {
 	vaults map[string]map[string]string
 	// missing says that the module is not installed.
 	missing bool
-	// fullAt is the secret that cannot be stored, and down says that the vault does not answer at all.
-	fullAt string
-	down   bool
+	// fullAt is the secret that cannot be stored, quoted what is said of it, and down says that the vault does not answer at all.
+	fullAt, quoted string
+	down           bool
 	// asked is called with each question before the reply.
 	asked func(message)
 	// read and written are the names of secrets in the order in which they were asked for.
@@ -61,7 +61,7 @@ func (s *secretManagement) reply(asked message) any {
 	}
 	for i, secret := range asked.Secrets {
 		if secret.Name == s.fullAt {
-			return failed("SecretNotStored", secret.Name, "The store is read only.")
+			return failed("SecretNotStored", secret.Name, "The store is read only: "+s.quoted+".")
 		}
 		stored[secret.Name] = secret.Value
 		s.written = append(s.written, secret.Name)

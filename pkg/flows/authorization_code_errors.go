@@ -34,7 +34,7 @@ func (c *Client) signInTimedOut(request AuthorizationCode, timeout time.Duration
 func (c *Client) issuerMismatch(issuer string) *failure.Error {
 	return &failure.Error{
 		ID: failure.IssuerMismatch, Target: c.App.BaseURL,
-		Message:        fmt.Sprintf("The response in the browser came from '%s' instead of '%s', so it was not used.", failure.Clean(issuer), c.App.BaseURL),
+		Message:        fmt.Sprintf("The response in the browser came from '%s' instead of '%s', so it was not used.", failure.Clean(issuer, c.App.ClientSecret), c.App.BaseURL),
 		Recommendation: "Run Connect-NinjaOne again and sign in only on the page that it opens; check -Instance. If it happens again, tell your NinjaOne administrator.",
 	}
 }
@@ -73,5 +73,5 @@ func (c *Client) authorizationError(response *callback.Response, request Authori
 			"%s had an error of its own during the sign-in.", c.App.BaseURL)
 	}
 	return failed(failure.AuthorizationFailed, "Check the application's settings "+settings+", then run Connect-NinjaOne again.",
-		"%s ended the sign-in with the error '%s'.", c.App.BaseURL, failure.Clean(response.Error))
+		"%s ended the sign-in with the error '%s'.", c.App.BaseURL, failure.Clean(response.Error, c.App.ClientSecret))
 }

@@ -36,7 +36,7 @@ func (c *Client) refused(err *oauth2.RetrieveError, a *attempt, g grant) *failur
 		failed = c.failed(failure.ServiceUnavailable, "Check NinjaOne's status page and run Connect-NinjaOne again later.",
 			"%s can't serve token requests at the moment (status %d)%s.", c.App.BaseURL, status, waitToldBy(a))
 	case status >= 300 && status < 400:
-		return c.invalidResponse(fmt.Sprintf("a redirection to %s, which is not followed", locationHost(err.Response)), err)
+		return c.invalidResponse(fmt.Sprintf("a redirection to %s, which is not followed", c.clean(locationHost(err.Response), g)), err)
 	case r == refusal{}:
 		return c.invalidResponse(a.describe(), err)
 	default:
@@ -113,5 +113,5 @@ func locationHost(response *http.Response) string {
 	if err != nil {
 		return "nowhere"
 	}
-	return failure.Clean(location.Host)
+	return location.Host
 }

@@ -19,7 +19,7 @@ const (
 	Late Kind = "late"
 	// Alter sends the true response with Fields in place of its own.
 	Alter Kind = "alter"
-	// Respond responds with Status, RetryAfter, ContentType, Location and Body.
+	// Respond responds with Status, Reason, RetryAfter, ContentType, Location and Body.
 	Respond Kind = "respond"
 	// Drop resets the connection.
 	Drop Kind = "drop"
@@ -40,8 +40,10 @@ type Fault struct {
 	Process bool `json:"process"`
 	// Hold keeps the response back until ClearFaults, or until the client leaves.
 	Hold bool `json:"hold"`
-	// Status, RetryAfter, ContentType, Location and Body are the response's. Status is 500 when 0, ContentType JSON when empty.
+	// Status, Reason, RetryAfter, ContentType, Location and Body are the response's. Status is 500 when 0, Reason the usual and
+	// ContentType JSON when empty.
 	Status      int    `json:"status"`
+	Reason      string `json:"reason"`
 	RetryAfter  string `json:"retryAfter"`
 	ContentType string `json:"contentType"`
 	Location    string `json:"location"`
@@ -119,7 +121,7 @@ func (s *Service) strike(fault Fault, r *http.Request, instance string) response
 		return refusal(http.StatusBadRequest, "invalid_request", "Bad\r\nthing\x1b[31m\x00\u009b2J\u202e"+strings.Repeat(" and more", 1110))
 	case Respond:
 		return response{
-			status: cmp.Or(fault.Status, http.StatusInternalServerError), retryAfter: fault.RetryAfter, location: fault.Location,
+			status: cmp.Or(fault.Status, http.StatusInternalServerError), reason: fault.Reason, retryAfter: fault.RetryAfter, location: fault.Location,
 			contentType: cmp.Or(fault.ContentType, "application/json;charset=UTF-8"), body: []byte(fault.Body),
 		}
 	}
