@@ -91,7 +91,7 @@ func killAtRandom(c *conversation) {
 		return
 	}
 	go func() {
-		if c.hears("verbose", "Requesting a token") {
+		if c.hears("verbose", "Requesting a token") != "" {
 			time.Sleep(rand.N(20 * time.Millisecond))
 			kill()
 		}

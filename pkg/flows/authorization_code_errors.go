@@ -31,6 +31,15 @@ func (c *Client) signInTimedOut(request AuthorizationCode, timeout time.Duration
 	}
 }
 
+func (c *Client) intercepted() *failure.Error {
+	return &failure.Error{
+		ID: failure.SignInIntercepted, Target: c.App.BaseURL,
+		Message: "The address that was opened in the browser was also opened by something else on this machine, so the sign-in was ended.",
+		Recommendation: "Run Connect-NinjaOne again. If it happens again, find out which program or user opens such addresses; " +
+			"-UseClientAuth and -UseTokenAuth need no browser.",
+	}
+}
+
 func (c *Client) issuerMismatch(issuer string) *failure.Error {
 	return &failure.Error{
 		ID: failure.IssuerMismatch, Target: c.App.BaseURL,
