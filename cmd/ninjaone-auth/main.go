@@ -43,8 +43,8 @@ type exitStatus int
 
 func main() {
 	keyring.PrepareEnvironment()
-	ending := []os.Signal{os.Interrupt, syscall.SIGTERM}
-	if !signal.Ignored(syscall.SIGHUP) { // as nohup has it
+	ending := []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGQUIT} // on Windows Ctrl+Break and closing the console, too
+	if !signal.Ignored(syscall.SIGHUP) {                                  // as nohup has it
 		ending = append(ending, syscall.SIGHUP)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), ending...)
