@@ -20,9 +20,13 @@ func ignoreSignals() { signal.Ignore(os.Interrupt, syscall.SIGTERM, syscall.SIGH
 func kill(child *exec.Cmd) { _ = syscall.Kill(-child.Process.Pid, syscall.SIGKILL) }
 
 // checkPrivate fails for a file that others than this user may read or own.
-func checkPrivate(file os.FileInfo) error {
-	owner, ok := file.Sys().(*syscall.Stat_t)
-	if file.Mode().Perm()&0o077 != 0 || ok && int(owner.Uid) != os.Geteuid() {
+func checkPrivate(file *os.File) error {
+	info, err := file.Stat()
+	if err != nil {
+		return err
+	}
+	owner, ok := info.Sys().(*syscall.Stat_t)
+	if info.Mode().Perm()&0o077 != 0 || ok && int(owner.Uid) != os.Geteuid() {
 		return fmt.Errorf("it must belong to this user and to nobody else: chmod 600 %s", file.Name())
 	}
 	return nil

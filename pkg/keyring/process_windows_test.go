@@ -1,6 +1,7 @@
 package keyring
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -49,5 +50,20 @@ func TestIgnoresSignals(t *testing.T) {
 	}
 	if output, _ := io.ReadAll(stdout); !strings.Contains(string(output), "survived") {
 		t.Errorf("it did not survive: %v", child.Wait())
+	}
+}
+
+// A passphrase file is for this user, and for those from whom nothing can be kept. Whoever runs the test lays two files beside it,
+// as Wine takes a file's access list from its mode.
+func TestAccessListOfThePassphraseFile(t *testing.T) {
+	text, err := readPrivate("private")
+	if errors.Is(err, os.ErrNotExist) {
+		need.Missing(t, "files to read", "see TestCredentialManager")
+	}
+	if string(text) != "correct horse" || err != nil {
+		t.Errorf("private: %q, %v", text, err)
+	}
+	if text, err = readPrivate("shared"); err == nil || !strings.Contains(err.Error(), "can read it: icacls 'shared'") {
+		t.Errorf("shared: %q, %v", text, err)
 	}
 }

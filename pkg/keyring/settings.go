@@ -1,13 +1,16 @@
 package keyring
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/99designs/keyring"
 
@@ -63,6 +66,13 @@ func passphrase() (string, error) {
 		return environmentPassphrase, nil
 	}
 	text, err := readPrivate(path)
+	if errors.Is(err, errNoFile) {
+		return "", &failure.Error{
+			ID: failure.VaultUnavailable, Target: PassphraseFileVariable,
+			Message:        fmt.Sprintf("%s names %s, which is not a plain file.", PassphraseFileVariable, path),
+			Recommendation: "Write the passphrase to a file, and set " + PassphraseFileVariable + " to its path.",
+		}
+	}
 	if err != nil {
 		return "", passphraseMissing(fmt.Sprintf("%s (%s) cannot be used: %v", PassphraseFileVariable, filepath.Base(path), err))
 	}
@@ -73,20 +83,36 @@ func passphrase() (string, error) {
 	return line, nil
 }
 
+const shortestPassphrase = 12 // characters
+
+// weakness says what is wrong with a passphrase that is good but for its length, and how to make a better one.
+func weakness(passphrase string) string {
+	if utf8.RuneCountInString(passphrase) >= shortestPassphrase {
+		return ""
+	}
+	better := "head -c 24 /dev/urandom | base64"
+	if runtime.GOOS == "windows" {
+		better = "$bytes = [byte[]]::new(24); [Security.Cryptography.RandomNumberGenerator]::Create().GetBytes($bytes); [Convert]::ToBase64String($bytes)"
+	}
+	return fmt.Sprintf("The encrypted file's passphrase has fewer than %d characters, so whoever gets the file can guess it. This makes a good one: %s. "+
+		"Sign in again after the change, as what is stored opens with the old one only.", shortestPassphrase, better)
+}
+
+var errNoFile = errors.New("not a plain file")
+
+// readPrivate looks before it opens, as opening a pipe waits for somebody to write to it.
 func readPrivate(path string) ([]byte, error) {
+	if info, err := os.Stat(path); err != nil {
+		return nil, err
+	} else if !info.Mode().IsRegular() {
+		return nil, errNoFile
+	}
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer file.Close()
-	info, err := file.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is not a regular file", path)
-	}
-	if err := checkPrivate(info); err != nil {
+	if err := checkPrivate(file); err != nil {
 		return nil, err
 	}
 	return io.ReadAll(io.LimitReader(file, 1<<16))

@@ -10,7 +10,7 @@ import (
 	"ninjaone-auth/tests/need"
 )
 
-// TestSystemKeyring and TestIgnoresSignals, in the build for Windows. WINDOWS_RUN is a command that runs Windows programs, in the folder that it is
+// TestSystemKeyring and the tests of process_windows_test.go, in the build for Windows. WINDOWS_RUN is a command that runs Windows programs, in the folder that it is
 // called in, on a Windows that is thrown away afterwards; Wine's Credential Manager has no limit of 2,560 bytes.
 func TestCredentialManager(t *testing.T) {
 	run := os.Getenv("WINDOWS_RUN")
@@ -23,10 +23,12 @@ func TestCredentialManager(t *testing.T) {
 	if output, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, output)
 	}
-	windows := exec.Command(run, "keyring.test.exe", "-test.run=^(TestSystemKeyring|TestIgnoresSignals)$", "-test.v")
+	write(t, filepath.Join(folder, "private"), "correct horse", 0o600)
+	write(t, filepath.Join(folder, "shared"), "correct horse", 0o644)
+	windows := exec.Command(run, "keyring.test.exe", "-test.run=^(TestSystemKeyring|TestIgnoresSignals|TestAccessListOfThePassphraseFile)$", "-test.v")
 	windows.Dir, windows.Env = folder, append(os.Environ(), "NINJAONE_AUTH_TEST_MACHINE=1")
 	output, err := windows.CombinedOutput()
-	if err != nil || strings.Count(string(output), "--- PASS") != 2 {
+	if err != nil || strings.Count(string(output), "--- PASS") != 3 {
 		t.Errorf("%v: %s", err, output)
 	}
 }

@@ -23,7 +23,9 @@ type Keyring struct {
 
 // NewKeyring returns the store of a name in the keyring.
 func NewKeyring(name Name, sink report.Sink) *Keyring {
-	return &Keyring{newGuard(name, sink), keyring.Open(lock.Patience)}
+	ring := keyring.Open(lock.Patience)
+	ring.Warn = func(message string) { report.Warningf(sink, "%s", message) }
+	return &Keyring{newGuard(name, sink), ring}
 }
 
 // document is what an item holds.

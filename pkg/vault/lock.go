@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -49,7 +50,18 @@ func (g guard) lockPath() (string, error) {
 		return "the user's cache directory", err
 	}
 	directory := filepath.Join(cache, "ninjaone-auth", "locks")
-	return filepath.Join(directory, g.name.key()), os.MkdirAll(directory, 0o700)
+	path := filepath.Join(directory, g.name.key())
+	if err := os.MkdirAll(directory, 0o700); err != nil {
+		return path, err
+	}
+	if err := cmp.Or(lock.CheckFolder(directory), lock.CheckFile(path)); err != nil {
+		return path, &failure.Error{
+			ID: failure.VaultUnavailable, Target: g.name.Vault, Cause: err,
+			Message:        fmt.Sprintf("The session of vault %q can't be locked safely: %v.", g.name.Vault, err),
+			Recommendation: "Put that right, and look for who has done it: whoever can write there can keep this user's sessions from being renewed.",
+		}
+	}
+	return path, nil
 }
 
 func (g guard) reportWaiting() {
@@ -59,8 +71,8 @@ func (g guard) reportWaiting() {
 // lockFailure makes a failure of what kept this process from the lock, nil of nil.
 func (g guard) lockFailure(path string, err error) error {
 	switch {
-	case err == nil:
-		return nil
+	case err == nil, failure.Is(err, failure.VaultUnavailable):
+		return err
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return failure.Interruption(err)
 	case errors.Is(err, lock.ErrBusy):
