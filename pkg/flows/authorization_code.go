@@ -1,6 +1,7 @@
 package flows
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -42,7 +43,7 @@ func (c *Client) AuthorizationCode(ctx context.Context, request AuthorizationCod
 		return session.Authentication{}, c.needsUser("no browser can be opened, because " + because + ", and the caller does not show the address")
 	}
 	timeout, err := signInTimeout()
-	if err != nil {
+	if err = cmp.Or(err, checkProxy()); err != nil {
 		return session.Authentication{}, err
 	}
 	state, verifier := oauth2.GenerateVerifier(), oauth2.GenerateVerifier()

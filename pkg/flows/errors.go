@@ -1,6 +1,7 @@
 package flows
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
@@ -89,10 +90,8 @@ func (c *Client) connectionProblem(err error, a *attempt) (reason, advice string
 	var proxy *proxyRefused
 	var operation *net.OpError
 	var dns *net.DNSError
-	host, proxyErr := c.proxyHost()
+	host := c.proxyHost()
 	switch {
-	case proxyErr != nil:
-		return "HTTPS_PROXY holds no address of a proxy", "Set HTTPS_PROXY to http://host:port, or remove it if there is no proxy."
 	case errors.As(err, &proxy):
 		reason = fmt.Sprintf("the proxy %s refused with status %d", host, proxy.status)
 		if proxy.status == http.StatusProxyAuthRequired {
@@ -123,19 +122,19 @@ func (c *Client) connectionProblem(err error, a *attempt) (reason, advice string
 	return fmt.Sprintf("the connection%s failed before the request was sent", way), checkWay
 }
 
-// proxyHost is the environment's proxy for the instance, without its password, "" if there is none.
-func (c *Client) proxyHost() (string, error) {
-	request := &http.Request{URL: &url.URL{Scheme: "https", Host: strings.TrimPrefix(c.App.BaseURL, "https://")}}
-	proxy, err := http.ProxyFromEnvironment(request)
-	switch {
-	case err != nil:
-		return "", err
-	case proxy == nil:
-		return "", nil
-	case proxy.Hostname() == "":
-		return "", errors.New("no host")
+// proxyHost is the proxy for the instance, without its password, "" if there is none.
+func (c *Client) proxyHost() string {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second) // it was asked before
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.tokenURL(), nil)
+	if err != nil {
+		return ""
 	}
-	return proxy.Host, nil
+	proxy, err := proxyFor(request)
+	if err != nil || proxy == nil {
+		return ""
+	}
+	return proxy.Host
 }
 
 func certificateProblem(err error) bool {

@@ -37,6 +37,9 @@ func (c *Client) token(ctx context.Context, g grant) (session.Authentication, er
 
 // request makes a grant's token request, again where that is safe, with jitter or as Retry-After says.
 func (c *Client) request(ctx context.Context, g grant) (session.Authentication, error) {
+	if err := checkProxy(); err != nil {
+		return session.Authentication{}, err
+	}
 	deadline, cancel := context.WithTimeout(ctx, longestInAll)
 	defer cancel()
 	transport := newTransport()

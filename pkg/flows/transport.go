@@ -32,11 +32,11 @@ type proxyRefused struct{ status int }
 
 func (p *proxyRefused) Error() string { return fmt.Sprintf("the proxy answered %d", p.status) }
 
-// newTransport takes the environment's proxy and trusts the system's certificates.
+// newTransport takes the machine's proxy and trusts the system's certificates.
 func newTransport() http.RoundTripper {
 	go x509.SystemCertPool() // reads them while the connection is being made; they are read once
 	return &http.Transport{
-		Proxy:             http.ProxyFromEnvironment,
+		Proxy:             proxyFor,
 		TLSClientConfig:   &tls.Config{MinVersion: tls.VersionTLS12},
 		DisableKeepAlives: true,
 		OnProxyConnectResponse: func(_ context.Context, _ *url.URL, _ *http.Request, response *http.Response) error {
