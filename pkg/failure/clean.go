@@ -84,3 +84,6 @@ func unescaped(escape string) (text string) {
 	}
 	return string(bytes)
 }
+
+// Reason is what an error says, as the end of a sentence: Windows' texts bring a full stop of their own.
+func Reason(err error) string { return strings.TrimSuffix(printable(err.Error()), ".") }

@@ -2,6 +2,7 @@ package failure
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"html"
 	"net/url"
@@ -63,6 +64,14 @@ func TestCleanLeavesTheRest(t *testing.T) {
 	} {
 		if got := Clean(c.text, "abc", "abcdef", ""); got != c.want {
 			t.Errorf("%q: %q", c.text, got)
+		}
+	}
+}
+
+func TestReason(t *testing.T) {
+	for text, want := range map[string]string{"The system cannot find the path specified.": "The system cannot find the path specified", "no such file\n": "no such file"} {
+		if got := Reason(errors.New(text)); got != want {
+			t.Error(got)
 		}
 	}
 }

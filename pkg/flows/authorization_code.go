@@ -129,9 +129,9 @@ func (c *Client) awaitResponse(ctx context.Context, listener *callback.Listener,
 			return response, nil
 		case err := <-browserFailed:
 			if !request.SeesMessages {
-				return nil, c.needsUser("the browser could not be opened (" + failure.Clean(err.Error()) + "), and the caller does not show the address")
+				return nil, c.needsUser("the browser could not be opened (" + failure.Reason(err) + "), and the caller does not show the address")
 			}
-			report.Verbosef(c.sink, "The browser could not be opened: %s. Open the address yourself.", failure.Clean(err.Error()))
+			report.Verbosef(c.sink, "The browser could not be opened: %s. Open the address yourself.", failure.Reason(err))
 		case <-second.C:
 			c.showTimeLeft(end, timeout)
 		case <-timer.C:

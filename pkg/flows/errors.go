@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"runtime"
 	"strings"
 	"syscall"
 	"time"
@@ -103,8 +104,11 @@ func (c *Client) connectionProblem(err error, a *attempt) (reason, advice string
 	case errors.As(err, &dns):
 		return "its name can't be resolved (DNS)", "Check the network connection and the DNS settings, then run Connect-NinjaOne again."
 	case certificateProblem(err):
-		return "its TLS certificate is not trusted", "If a proxy inspects TLS, add its root certificate to the system's " +
-			"(on Linux, or name it in SSL_CERT_FILE); also check the machine's clock."
+		advice = "If a proxy inspects TLS, add its root certificate to the system's"
+		if runtime.GOOS == "linux" {
+			advice += ", or name it in SSL_CERT_FILE"
+		}
+		return "its TLS certificate is not trusted", advice + "; also check the machine's clock."
 	case tlsProblem(err):
 		return "no TLS connection could be set up", "Something between this machine and NinjaOne does not speak TLS 1.2 or newer; check the proxy and the firewall."
 	case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, connectionRefused):

@@ -1,9 +1,11 @@
 package flows
 
 import (
+	"crypto/x509"
 	"encoding/binary"
 	"net/http"
 	"os"
+	"strings"
 	"testing"
 
 	"golang.org/x/sys/windows/registry"
@@ -51,4 +53,12 @@ func TestInternetOptions(t *testing.T) {
 	t.Setenv("NO_PROXY", "")
 	t.Setenv("HTTPS_PROXY", "http://environment.example:1")
 	is("https://eu.ninjarmm.com/", "http://environment.example:1")
+}
+
+// Windows has no SSL_CERT_FILE.
+func TestAdviceOnCertificates(t *testing.T) {
+	reason, advice := NewClient(Application{BaseURL: "https://eu.ninjarmm.com"}, noSink{}).connectionProblem(x509.UnknownAuthorityError{}, &attempt{})
+	if !strings.Contains(reason, "certificate") || !strings.Contains(advice, "root certificate") || strings.Contains(advice, "SSL_CERT_FILE") {
+		t.Errorf("%s: %s", reason, advice)
+	}
 }

@@ -63,6 +63,9 @@ func TestAccessListOfThePassphraseFile(t *testing.T) {
 	if string(text) != "correct horse" || err != nil {
 		t.Errorf("private: %q, %v", text, err)
 	}
+	if Choices() != "wincred or file" {
+		t.Error(Choices())
+	}
 	if text, err = readPrivate("shared"); err == nil || !strings.Contains(err.Error(), "can read it: icacls 'shared'") {
 		t.Errorf("shared: %q, %v", text, err)
 	}

@@ -272,5 +272,5 @@ func TestSettings(t *testing.T) {
 	t.Setenv(PassphraseFileVariable, "")
 	refused(failure.VaultPassphraseMissing, "neither")
 	t.Setenv(BackendVariable, "kwallet")
-	refused(failure.VaultUnavailable, "one of file, keychain, pass, secret-service, wincred")
+	refused(failure.VaultUnavailable, "Set it to secret-service, file or pass, or")
 }

@@ -4,11 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -45,15 +43,22 @@ func chosenBackend() (keyring.BackendType, error) {
 	if _, known := titles[chosen]; known {
 		return chosen, nil
 	}
-	var names []string
-	for _, name := range slices.Sorted(maps.Keys(titles)) {
-		names = append(names, string(name))
-	}
 	return "", &failure.Error{
 		ID: failure.VaultUnavailable, Target: BackendVariable,
 		Message:        fmt.Sprintf("%s is %q, which is no keyring that ninjaone-auth knows.", BackendVariable, chosen),
-		Recommendation: "Set it to one of " + strings.Join(names, ", ") + ", or remove it to use the operating system's own keyring.",
+		Recommendation: "Set it to " + Choices() + ", or remove it to use the operating system's own keyring.",
 	}
+}
+
+// Choices are the keyrings that can be chosen on this system, as the middle of a sentence.
+func Choices() string {
+	switch runtime.GOOS {
+	case "windows":
+		return "wincred or file"
+	case "darwin":
+		return "keychain, file or pass"
+	}
+	return "secret-service, file or pass"
 }
 
 // passphrase returns what opens the file backend, without the line end of a passphrase file.
@@ -74,7 +79,7 @@ func passphrase() (string, error) {
 		}
 	}
 	if err != nil {
-		return "", passphraseMissing(fmt.Sprintf("%s (%s) cannot be used: %v", PassphraseFileVariable, filepath.Base(path), err))
+		return "", passphraseMissing(fmt.Sprintf("%s (%s) cannot be used: %s", PassphraseFileVariable, filepath.Base(path), failure.Reason(err)))
 	}
 	line := strings.TrimRight(string(text), "\r\n")
 	if line == "" {

@@ -57,7 +57,7 @@ func (g guard) lockPath() (string, error) {
 	if err := cmp.Or(lock.CheckFolder(directory), lock.CheckFile(path)); err != nil {
 		return path, &failure.Error{
 			ID: failure.VaultUnavailable, Target: g.name.Vault, Cause: err,
-			Message:        fmt.Sprintf("The session of vault %q can't be locked safely: %v.", g.name.Vault, err),
+			Message:        fmt.Sprintf("The session of vault %q can't be locked safely: %s.", g.name.Vault, failure.Reason(err)),
 			Recommendation: "Put that right, and look for who has done it: whoever can write there can keep this user's sessions from being renewed.",
 		}
 	}
@@ -84,7 +84,7 @@ func (g guard) lockFailure(path string, err error) error {
 	}
 	return &failure.Error{
 		ID: failure.LockFailed, Target: path, Cause: err,
-		Message: fmt.Sprintf("The lock that keeps two processes from renewing one session at once could not be taken in %s: %v.", path, err),
+		Message: fmt.Sprintf("The lock that keeps two processes from renewing one session at once could not be taken in %s: %s.", path, failure.Reason(err)),
 		Recommendation: "Make that directory writable for this user, or name another one: with XDG_CACHE_HOME on Linux, " +
 			"LocalAppData on Windows, HOME on macOS.",
 	}
