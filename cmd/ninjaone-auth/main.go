@@ -43,8 +43,9 @@ type exitStatus int
 
 func main() {
 	keyring.PrepareEnvironment()
-	ending := []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGQUIT} // on Windows Ctrl+Break and closing the console, too
-	if !signal.Ignored(syscall.SIGHUP) {                                  // as nohup has it
+	// On Windows these are Ctrl+C and Ctrl+Break, and closing the console and logging off.
+	ending := []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGQUIT}
+	if !signal.Ignored(syscall.SIGHUP) { // as nohup has it
 		ending = append(ending, syscall.SIGHUP)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), ending...)
@@ -79,7 +80,7 @@ func run(ctx context.Context, arguments []string, std standard) int {
 		return exitUsage
 	}
 	if path := command.Command(); (path == "connect" || path == "token") && isClosed(os.Stdout) {
-		fmt.Fprintln(std.err, "ninjaone-auth: stdout is closed, so the answer would be lost. Nothing was done.")
+		fmt.Fprintln(std.err, "ninjaone-auth: stdout is closed (or is /dev/null, open for reading too), so the answer would be lost. Nothing was done.")
 		return exitFailed
 	}
 	if err := command.Run(); err != nil {
