@@ -21,9 +21,10 @@ import (
 // webSignIn is a connect with -UseWebAuth whose browser command hands the address to the test.
 type webSignIn struct {
 	*conversation
-	port    int
-	app     standin.App
-	address string
+	port int
+	app  standin.App
+	// opened is the address that the browser gets, and address is NinjaOne's, which is shown.
+	opened, address string
 }
 
 // mustBeFree allows for the moment in which a browser command that is being started still has the program's sockets.
@@ -74,7 +75,24 @@ func (s *webSignIn) begin(m *machine, p, more parameters) {
 		o := s.wait()
 		m.t.Fatalf("no browser was opened, but %s: %s", o.ID, o.Message)
 	}
-	s.address = strings.TrimSpace(read(m.t, browser+".arguments"))
+	s.opened = strings.TrimSpace(read(m.t, browser+".arguments"))
+	s.address = s.await("information", "https://")
+	s.address = s.address[strings.Index(s.address, "https://"):]
+}
+
+// get is a program without cookies; it returns the page that it ends on.
+func (s *webSignIn) get(address string) (page string) {
+	s.m.t.Helper()
+	response, err := s.m.service.Client().Get(address)
+	if err != nil {
+		s.m.t.Fatal(err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		s.m.t.Fatal(err)
+	}
+	return string(body)
 }
 
 // visit is a browser that allows everything; it returns the page that it ends on, and when it asked for the callback.
@@ -82,7 +100,7 @@ func (s *webSignIn) visit() (page string, asked time.Time) {
 	s.m.t.Helper()
 	client := s.m.service.Client()
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { asked = time.Now(); return nil }
-	response, err := client.Get(s.address)
+	response, err := client.Get(s.opened)
 	if err != nil {
 		s.m.t.Fatal(err)
 	}
@@ -110,7 +128,7 @@ func (s *webSignIn) succeeds() *outcome {
 	return o
 }
 
-var tokenTime = regexp.MustCompile(`oauth/token: 200 OK after ([0-9.]+m?s)\.`)
+var tokenTime = regexp.MustCompile(`oauth/token: status 200 after ([0-9.]+m?s)\.`)
 
 // beyondTokenRequest is the time from the browser's request for the callback to the end of the program without the token
 // request's own, which the debug stream tells.
@@ -152,6 +170,24 @@ func TestTheAnswerDoesNotWaitForTheBrowser(t *testing.T) {
 		t.Errorf("%s beyond the token request's own time", beyond)
 	}
 	contains(t, "the page", page, "You are signed in")
+}
+
+// Every user of the machine reads the browser's command line. What stands there is good for one browser.
+func TestTheBrowsersCommandLine(t *testing.T) {
+	m := newMachine(t)
+	s := m.signIn(standin.App{AutoConsent: true}, nil)
+	query, err := url.Parse(s.address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, hidden := range []string{"state", "code_challenge", "client_id"} {
+		if value := query.Query().Get(hidden); value == "" || strings.Contains(s.opened, value) {
+			t.Errorf("%s is in %s", hidden, s.opened)
+		}
+	}
+	contains(t, "the address", s.opened, fmt.Sprintf("http://localhost:%d/", s.port))
+	s.get(s.address) // what is shown needs no cookie
+	s.succeeds()
 }
 
 func TestWebSignInEndsEarly(t *testing.T) {

@@ -47,7 +47,7 @@ func newTab(t *testing.T, browser context.Context) context.Context {
 // after the driver has its result.
 func (s *webSignIn) press(t *testing.T, tab context.Context, button string) {
 	t.Helper()
-	mustDo(t, tab, chromedp.Navigate(s.address), chromedp.WaitVisible(chromedp.CSS(button)))
+	mustDo(t, tab, chromedp.Navigate(s.opened), chromedp.WaitVisible(chromedp.CSS(button)))
 	mustGet(t, tab, chromedp.Evaluate[bool](`setTimeout(() => document.querySelector("`+button+`").click()), true`))
 }
 
@@ -72,6 +72,9 @@ func (s *webSignIn) isShown(t *testing.T, tab context.Context, heading string) {
 	t.Helper()
 	if shown := headingOf(tab, heading); shown != heading {
 		t.Errorf("the page says %q", shown)
+	}
+	if title := mustGet(t, tab, chromedp.Evaluate[string](`document.title`)); title != heading+" – ninjaone-auth" {
+		t.Errorf("the title is %q", title)
 	}
 	s.m.searchForSecrets("the page", mustGet(t, tab, chromedp.Evaluate[string](`document.documentElement.outerHTML`)))
 	if radius := mustGet(t, tab, chromedp.Evaluate[string](`getComputedStyle(document.querySelector("main")).borderTopLeftRadius`)); radius == "0px" {
@@ -156,8 +159,35 @@ func TestSignInWithChromium(t *testing.T) {
 		s, tab := begin(t)
 		s.m.fault(standin.Fault{Kind: standin.Respond, Times: 1, Status: 400, Body: `{"error":"invalid_grant"}`})
 		s.press(t, tab, "#allow")
-		s.wait().hasFailed(t, "InvalidGrant")
+		o := s.wait().hasFailed(t, "InvalidGrant")
 		s.isShown(t, tab, "The sign-in failed")
+		contains(t, "the page", mustGet(t, tab, chromedp.Evaluate[string](`document.body.innerText`)), o.Message, o.Recommendation)
+	})
+
+	// The browser that came first may come again, as with a reload, and nobody else.
+	t.Run("start address", func(t *testing.T) {
+		s, tab := begin(t)
+		for range 2 {
+			mustDo(t, tab, chromedp.Navigate(s.opened), chromedp.WaitVisible(chromedp.CSS("#allow")))
+		}
+		s.press(t, tab, "#allow")
+		s.succeeds()
+		s.isShown(t, tab, "You are signed in")
+		s, tab = begin(t)
+		mustDo(t, tab, chromedp.Navigate(s.opened), chromedp.WaitVisible(chromedp.CSS("#allow")))
+		contains(t, "the intruder's page", s.get(s.opened), "The sign-in failed", "something else on this machine")
+		s.wait().hasFailed(t, "SignInIntercepted", "Run Connect-NinjaOne again")
+	})
+
+	// An intruder who is faster than the browser keeps it out, which ends the sign-in too.
+	t.Run("intercepted start address", func(t *testing.T) {
+		s, tab := begin(t)
+		contains(t, "the intruder's page", s.get(s.opened), "allow")
+		mustDo(t, tab, chromedp.Navigate(s.opened))
+		if shown := headingOf(tab, "The sign-in failed"); shown != "The sign-in failed" {
+			t.Errorf("the page says %q", shown)
+		}
+		s.wait().hasFailed(t, "SignInIntercepted")
 	})
 
 	t.Run("wrong state", func(t *testing.T) {

@@ -4,10 +4,12 @@ import (
 	"fmt"
 	"net"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"ninjaone-auth/tests/need"
 	"ninjaone-auth/tests/standin"
 )
 
@@ -172,12 +174,11 @@ func TestConnectionsThatFail(t *testing.T) {
 			[]string{"the proxy 127.0.0.1:", "status 407", "http://user:password@host:port"}},
 		"the proxy forbids it": {func(m *machine) { m.proxy(sends("HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n")) },
 			[]string{"the proxy 127.0.0.1:", "status 403", "NO_PROXY"}},
-		"the proxy is none":       {func(m *machine) { m.proxy(sends("220 mail.example ESMTP\r\n")) }, []string{"through the proxy 127.0.0.1:", "failed"}},
-		"the proxy hangs up":      {func(m *machine) { m.proxy(sends("")) }, []string{"through the proxy 127.0.0.1:", "failed"}},
-		"nobody speaks TLS":       {func(m *machine) { m.proxy(speaksNoTLS) }, []string{"no TLS connection"}},
-		"the proxy is gone":       {func(m *machine) { m.env = append(m.env, "HTTPS_PROXY=http://127.0.0.1:1") }, []string{"the proxy 127.0.0.1:1 can't be reached", "HTTPS_PROXY"}},
-		"the proxy has no name":   {func(m *machine) { m.env = append(m.env, "HTTPS_PROXY=http://proxy.invalid:3128") }, []string{"the proxy proxy.invalid:3128 can't be reached"}},
-		"the proxy is no address": {func(m *machine) { m.env = append(m.env, "HTTPS_PROXY=proxy.example:port") }, []string{"HTTPS_PROXY holds no address"}},
+		"the proxy is none":     {func(m *machine) { m.proxy(sends("220 mail.example ESMTP\r\n")) }, []string{"through the proxy 127.0.0.1:", "failed"}},
+		"the proxy hangs up":    {func(m *machine) { m.proxy(sends("")) }, []string{"through the proxy 127.0.0.1:", "failed"}},
+		"nobody speaks TLS":     {func(m *machine) { m.proxy(speaksNoTLS) }, []string{"no TLS connection"}},
+		"the proxy is gone":     {func(m *machine) { m.env = append(m.env, "HTTPS_PROXY=http://127.0.0.1:1") }, []string{"the proxy 127.0.0.1:1 can't be reached", "HTTPS_PROXY"}},
+		"the proxy has no name": {func(m *machine) { m.env = append(m.env, "HTTPS_PROXY=http://proxy.invalid:3128") }, []string{"the proxy proxy.invalid:3128 can't be reached"}},
 		"the proxy reaches nobody": {func(m *machine) { m.fault(standin.Fault{Kind: standin.RefuseConnect}) },
 			[]string{"the proxy 127.0.0.1:", "status 502"}},
 		"an unknown authority": {func(m *machine) { m.env = append(m.env, "SSL_CERT_FILE="+other.service.CertFile()) },
@@ -241,4 +242,28 @@ func TestTokenUnderTheWrongType(t *testing.T) {
 	if o := m.connect(asClient(m.app(standin.App{}))); o.Authentication.Access != "a-token" {
 		t.Errorf("%+v", o.Authentication)
 	}
+}
+
+// A proxy that can't be understood is not left out: nothing goes past it, and nobody signs in in vain.
+func TestProxyThatIsNoAddress(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	app := m.app(standin.App{RefreshToken: "first-refresh-token"})
+	m.secrets = append(m.secrets, "proxy-password")
+	plain := m.env
+	for _, value := range []string{"proxy.example:port", "http://", "http://user:proxy-password@[::1", "://x", "ftp://proxy.example:21", "http://bad host:80", "%zz"} {
+		m.env = append(slices.Clone(plain), "HTTPS_PROXY="+value)
+		for _, p := range []parameters{asClient(app), asToken(app)} {
+			m.fails(p, "InvalidSetting", "HTTPS_PROXY", "http://host:port")
+		}
+		browser := m.browser()
+		m.call(request{Parameters: of(app, parameters{"UseWebAuth": true, "Port": need.FreePort(t)}), Caller: &caller{Streams: allStreams, Interactive: true}}).
+			hasFailed(t, "InvalidSetting", "HTTPS_PROXY")
+		if exists(browser + ".pid") {
+			t.Error("a browser was opened")
+		}
+	}
+	m.requested(0)
+	m.env = append(slices.Clone(plain), "HTTPS_PROXY="+strings.TrimPrefix(m.service.ProxyURL(), "http://"))
+	m.connect(asClient(app))
 }

@@ -20,6 +20,7 @@ import (
 var endings = map[string]func(c *conversation){
 	"SIGINT":        func(c *conversation) { _ = c.command.Process.Signal(os.Interrupt) },
 	"SIGTERM":       func(c *conversation) { _ = c.command.Process.Signal(syscall.SIGTERM) },
+	"SIGQUIT":       func(c *conversation) { _ = c.command.Process.Signal(syscall.SIGQUIT) },
 	"SIGHUP":        func(c *conversation) { _ = c.command.Process.Signal(syscall.SIGHUP) },
 	"a gone caller": func(c *conversation) { c.stdin.Close() },
 }

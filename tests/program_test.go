@@ -299,22 +299,24 @@ type conversation struct {
 	done  chan *outcome
 }
 
-// hears waits until the program has written a line with these words to a stream, and tells whether it ever did.
-func (c *conversation) hears(stream, words string) bool {
+// hears waits until the program has written a line with these words to a stream, and returns it if it ever did.
+func (c *conversation) hears(stream, words string) string {
 	for line := range c.lines {
 		if line.Stream == stream && strings.Contains(line.Message, words) {
-			return true
+			return line.Message
 		}
 	}
-	return false
+	return ""
 }
 
-// await waits until the program has written a line with these words to a stream.
-func (c *conversation) await(stream, words string) {
+// await waits until the program has written a line with these words to a stream, and returns it.
+func (c *conversation) await(stream, words string) string {
 	c.m.t.Helper()
-	if !c.hears(stream, words) {
+	line := c.hears(stream, words)
+	if line == "" {
 		c.m.t.Fatalf("the program ended without saying %q", words)
 	}
+	return line
 }
 
 // start starts a connect and converses with it.

@@ -96,7 +96,7 @@ func killAtRandom(c *conversation) {
 		return
 	}
 	go func() {
-		if c.hears("verbose", "Requesting a token") {
+		if c.hears("verbose", "Requesting a token") != "" {
 			time.Sleep(rand.N(20 * time.Millisecond))
 			kill()
 		}
@@ -122,7 +122,7 @@ func (b *box) settle() {
 func (b *box) killWhileSaving(p parameters, round int) bool {
 	b.t.Helper()
 	c := b.start(request{Parameters: p, Caller: b.who})
-	c.await("debug", "200 OK after")
+	c.await("debug", "status 200 after")
 	if round%10 > 0 {
 		time.Sleep(rand.N(20 * time.Millisecond))
 	}

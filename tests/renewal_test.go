@@ -149,7 +149,7 @@ func TestSessionsAsCallersWriteThem(t *testing.T) {
 	}
 	// One of another client may be as odd as it likes.
 	m.answerTo(`{"parameters":` + string(call) + `,"session":{"connection":{"Instance":"eu","ClientId":"other","ClientSecret":{"Length":3},"SecretPrefix":7}}}`).succeeded(t)
-	m.answerTo(`{"parameters":` + string(call) + `,"session":{"connection":{` + of + `,"ClientSecret":{"Length":3}}}}`).hasFailed(t, "MalformedRequest")
+	m.answerTo(`{"parameters":`+string(call)+`,"session":{"connection":{`+of+`,"ClientSecret":{"Length":3}}}}`).hasFailed(t, "MalformedRequest")
 	if !slices.ContainsFunc(m.tokenRequests(), func(r standin.Request) bool { return r.Scope == "control" }) {
 		t.Error("no renewal asked for the kept scopes")
 	}

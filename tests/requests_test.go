@@ -19,13 +19,16 @@ func TestBadInput(t *testing.T) {
 	for name, test := range map[string]struct{ input, id, word string }{
 		"nothing":                     {"", "EmptyRequest", "no request"},
 		"an empty line":               {"\r\n", "EmptyRequest", "no request"},
-		"text":                        {"Connect-NinjaOne hunter2\n", "MalformedRequest", "not one line of JSON"},
-		"half a request":              {`{"parameters":{"ClientSecret":"hunter2"`, "MalformedRequest", "not one line of JSON"},
-		"several lines":               {"{\n  \"parameters\": {}\n}\n", "MalformedRequest", "jq -c"},
+		"text":                        {"Connect-NinjaOne hunter2\n", "MalformedRequest", "not one JSON object"},
+		"half a request":              {`{"parameters":{"ClientSecret":"hunter2"`, "MalformedRequest", "not one JSON object"},
+		"half a request in lines":     {"{\n  \"parameters\": {\"ClientSecret\":\n\"hunter2\"\n", "MalformedRequest", "not one JSON object"},
+		"two requests in lines":       {"{\n}\n{\n}\n", "MalformedRequest", "not one JSON object"},
+		"a conversation in lines":     {"{\n\"caller\": {\"streams\": [\"verbose\"]}\n}\n", "MalformedRequest", "jq -c"},
+		"2 MiB in lines":              {"{\"parameters\":\n" + strings.Repeat("\n", 2<<20), "RequestTooLong", "1 MiB"},
 		"a number":                    {"17\n", "MalformedRequest", "not an object"},
 		"null":                        {"null\n", "MalformedRequest", "not an object"},
 		"an array":                    {"[]\n", "MalformedRequest", "not an object"},
-		"two requests in a line":      {"{}{}\n", "MalformedRequest", "not one line of JSON"},
+		"two requests in a line":      {"{}{}\n", "MalformedRequest", "not one JSON object"},
 		"binary":                      {"\x00\x01\xfe\xff{}\n", "MalformedRequest", "UTF-8"},
 		"Latin-1":                     {"{\"parameters\":{\"ClientId\":\"M\xfcller\"}}\n", "MalformedRequest", "UTF-8"},
 		"UTF-16":                      {"\xff\xfe{\x00}\x00\n\x00", "MalformedRequest", "UTF-8"},
@@ -59,6 +62,7 @@ func TestLenientInput(t *testing.T) {
 	line := `{"parameters":{"instance":"eu","CLIENTID":"Müller-𝄞","ClientSecret":"schlüssel \ud834\udd1e","UseClientAuth":true},"new":{"field":[1]}`
 	for name, input := range map[string]string{
 		"LF": line + "}\n", "CRLF": line + "}\r\n", "no line end": line + "}", "a byte-order mark": "\ufeff" + line + "}\n",
+		"several lines": strings.ReplaceAll(line, ",", ",\r\n  ") + "\n}\n", "a bracket a line": "\ufeff{\n" + line[1:] + "\n}",
 		"something after it": line + "}\nmore\n", "version and session null": line + `,"version":null,"session":null,"caller":null}`,
 		"900 KiB": line + `,"padding":"` + strings.Repeat("x", 900<<10) + `"}`,
 	} {
@@ -102,6 +106,30 @@ func TestClosedStdin(t *testing.T) {
 	output, _ := command.Output()
 	if command.ProcessState.ExitCode() != 1 || !strings.Contains(string(output), `"EmptyRequest"`) {
 		t.Errorf("exit status %d: %s", command.ProcessState.ExitCode(), output)
+	}
+}
+
+// Nobody would get the answer, so nothing is asked for; to drop it is another thing.
+func TestClosedStdoutOfAShell(t *testing.T) {
+	m := newMachine(t)
+	input, err := json.Marshal(request{Parameters: asClient(m.app(standin.App{}))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		redirection      string
+		status, requests int
+	}{{">&-", 1, 0}, {">/dev/null", 0, 1}} {
+		command := m.command("-c", `exec "$0" connect `+test.redirection, binary)
+		command.Path = need.Command(t, "sh", "any Linux has it")
+		var stderr strings.Builder
+		command.Stdin, command.Stderr = bytes.NewReader(input), &stderr
+		_ = command.Run()
+		equal(t, "exit status of "+test.redirection, command.ProcessState.ExitCode(), test.status)
+		if (test.status == 1) != strings.Contains(stderr.String(), "stdout is closed") {
+			t.Errorf("%s: %q", test.redirection, stderr.String())
+		}
+		m.requested(test.requests)
 	}
 }
 

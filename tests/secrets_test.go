@@ -2,6 +2,7 @@ package tests
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -113,4 +114,48 @@ func TestTheSearchForSecretsWorks(t *testing.T) {
 	if found.count != 3 {
 		t.Errorf("%d of 3 planted secrets found", found.count)
 	}
+}
+
+// What NinjaOne repeats of a request is masked in every form, a short secret too, and nowhere are our own sentences.
+func TestSecretsInWhatNinjaOneSays(t *testing.T) {
+	t.Parallel()
+	const secret = `a w"&` + "é"
+	for name, form := range map[string]string{
+		"plain": secret, "zero-width": "a\u200b w\"&é", "path": "a%20w%22%26%C3%A9", "form": "a+w%22%26%C3%A9", "lower case": "a%20w%22%26%c3%a9",
+		"JSON": `a w\"\u0026\u00e9`, "HTML": "a w&quot;&amp;&eacute;",
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := newMachine(t)
+			app := m.app(standin.App{ClientSecret: secret, ClientID: "a-client"})
+			body, err := json.Marshal(map[string]string{"error": "invalid_client", "error_description": "Bad '" + form + "' here"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			m.fault(standin.Fault{Kind: standin.Respond, Times: 1, Status: 401, Reason: "No " + secret + " \x1b[31m", Body: string(body)})
+			o := m.fails(asClient(app), "InvalidClient", "'a-client'", "Bad '***' here")
+			if debug := o.said("debug"); strings.Contains(debug, "No") || !strings.Contains(debug, "status 401 after") {
+				t.Errorf("debug: %q", debug)
+			}
+			scope, err := json.Marshal("monitoring " + form)
+			if err != nil {
+				t.Fatal(err)
+			}
+			m.alters("scope", string(scope))
+			contains(t, "the warning", m.connect(asClient(app)).said("warning"), "'monitoring ***'")
+		})
+	}
+}
+
+// A vault may quote what it was handed.
+func TestSecretsInWhatAVaultSays(t *testing.T) {
+	b := secretManagementBox(t, plainName)
+	b.who.secrets.asked = func(asked message) {
+		for _, s := range asked.Secrets {
+			if s.Name == "NinjaOneRefresh" {
+				b.who.secrets.fullAt, b.who.secrets.quoted = s.Name, s.Value
+			}
+		}
+	}
+	b.expired()
+	contains(t, "the warning", b.connects(b.example5(nil), nil).said("warning"), "The store is read only: ***.")
 }

@@ -26,10 +26,10 @@ type secretManagement struct {
 	copy   *storeCopy
 	// missing says that the module is not installed.
 	missing bool
-	// fullAt is the secret that cannot be stored, diesAt the one of several at which PowerShell is killed, and down says that the vault
-	// does not answer at all, readOnly that it cannot be written to.
-	fullAt, diesAt string
-	down, readOnly bool
+	// fullAt is the secret that cannot be stored, quoted what is said of it, diesAt the one of several at which PowerShell is killed,
+	// and down says that the vault does not answer at all, readOnly that it cannot be written to.
+	fullAt, quoted, diesAt string
+	down, readOnly         bool
 	// asked is called with each question before the reply.
 	asked func(message)
 	// read and written are the names of secrets in the order in which they were asked for.
@@ -70,7 +70,7 @@ func (s *secretManagement) reply(asked message) any {
 		case secret.Name == s.diesAt && len(asked.Secrets) > 1:
 			return nil
 		case secret.Name == s.fullAt, s.readOnly:
-			return failed("SecretNotStored", secret.Name, "The store is read only.")
+			return failed("SecretNotStored", secret.Name, "The store is read only: "+s.quoted+".")
 		}
 		s.reload()
 		s.vaults[asked.Vault][secret.Name] = secret.Value

@@ -17,7 +17,7 @@ import (
 
 // commandLine is the whole of it; what a sign-in needs comes as JSON on stdin.
 type commandLine struct {
-	Connect    connectCommand    `cmd:"" default:"1" help:"Carry out one Connect-NinjaOne: a request as one line of JSON on stdin, the session as one on stdout."`
+	Connect    connectCommand    `cmd:"" default:"1" help:"Carry out one Connect-NinjaOne: a request as JSON on stdin, the session as one line of it on stdout."`
 	Token      tokenCommand      `cmd:"" help:"Print a valid access token from the keyring, for shell scripts."`
 	Vault      vaultCommands     `cmd:"" help:"Look after the sessions in the keyring."`
 	Parameters parametersCommand `cmd:"" help:"Print Connect-NinjaOne's parameters and parameter sets as JSON."`
@@ -43,7 +43,8 @@ type exitStatus int
 
 func main() {
 	keyring.PrepareEnvironment()
-	ending := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	// On Windows these are Ctrl+C and Ctrl+Break, and closing the console and logging off.
+	ending := []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGQUIT}
 	if !signal.Ignored(syscall.SIGHUP) { // as nohup has it
 		ending = append(ending, syscall.SIGHUP)
 	}
@@ -77,6 +78,10 @@ func run(ctx context.Context, arguments []string, std standard) int {
 	case err != nil:
 		fmt.Fprintf(std.err, "ninjaone-auth: %v\nRun 'ninjaone-auth --help' for the commands.\n", err)
 		return exitUsage
+	}
+	if path := command.Command(); (path == "connect" || path == "token") && isClosed(os.Stdout) {
+		fmt.Fprintln(std.err, "ninjaone-auth: stdout is closed (or is /dev/null, open for reading too), so the answer would be lost. Nothing was done.")
+		return exitFailed
 	}
 	if err := command.Run(); err != nil {
 		fmt.Fprint(std.err, told(err))

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strings"
 
@@ -123,26 +124,32 @@ func (e Environment) commands(address string) [][]string {
 	}, desktop...)
 }
 
+var (
+	// A path with blanks may stand in quotes, as in a shell.
+	lines  = regexp.MustCompile(`(?:"[^"]*"|'[^']*'|[^` + regexp.QuoteMeta(string(os.PathListSeparator)) + `])+`)
+	words  = regexp.MustCompile(`(?:"[^"]*"|'[^']*'|\S)+`)
+	quoted = regexp.MustCompile(`"([^"]*)"|'([^']*)'`)
+)
+
 // fromVariable reads $BROWSER: command lines separated like the folders of PATH, in which %s stands for the address;
 // without it the address comes last.
 func fromVariable(variable, address string) [][]string {
 	var commands [][]string
-	for _, line := range filepath.SplitList(variable) {
-		words := strings.Fields(line)
+	for _, line := range lines.FindAllString(variable, -1) {
+		command := words.FindAllString(line, -1)
 		if _, err := exec.LookPath(line); err == nil {
-			words = []string{line}
+			command = []string{line}
 		}
-		if len(words) == 0 {
+		if len(command) == 0 {
 			continue
 		}
-		if strings.Contains(line, "%s") {
-			for i := range words {
-				words[i] = strings.ReplaceAll(words[i], "%s", address)
-			}
-		} else {
-			words = append(words, address)
+		if !strings.Contains(line, "%s") {
+			command = append(command, "%s")
 		}
-		commands = append(commands, words)
+		for i := range command {
+			command[i] = strings.ReplaceAll(quoted.ReplaceAllString(command[i], "$1$2"), "%s", address)
+		}
+		commands = append(commands, command)
 	}
 	return commands
 }

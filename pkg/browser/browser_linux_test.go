@@ -72,6 +72,8 @@ func TestCommands(t *testing.T) {
 		"firefox -P work " + address:     {"BROWSER=firefox -P work"},
 		"firefox " + address + " --new":  {"BROWSER=firefox %s --new:chromium"},
 		"lynx " + address:                {"BROWSER=:lynx", "WSL_DISTRO_NAME=Debian"},
+		"/opt/a b: c/x -a b " + address:  {`BROWSER="/opt/a b: c/x" -a 'b' "%s":lynx`},
+		"firefox it's " + address:        {`BROWSER=firefox it's`},
 		"rundll32.exe x " + address + "": {"BROWSER=rundll32.exe x"},
 	} {
 		if got := first(e); got != want {
@@ -129,6 +131,19 @@ func TestOpenDetaches(t *testing.T) {
 	case err := <-failed:
 		t.Error(err)
 	case <-time.After(50 * time.Millisecond):
+	}
+}
+
+// A browser in a folder with blanks, in quotes and with an argument.
+func TestOpenAQuotedPath(t *testing.T) {
+	folder := filepath.Join(t.TempDir(), "My Browsers")
+	if err := os.Rename(filepath.Dir(need.Play(t, "browser")), folder); err != nil {
+		t.Fatal(err)
+	}
+	browser := filepath.Join(folder, "browser")
+	Environment{`BROWSER="` + browser + `" --new %s`}.Open(address)
+	if got := waitFor(t, browser+".arguments"); got != "--new\n"+address+"\n" {
+		t.Error(got)
 	}
 }
 

@@ -16,8 +16,6 @@ import (
 	"syscall"
 	"time"
 
-	"golang.org/x/net/netutil"
-
 	"ninjaone-auth/pkg/failure"
 	"ninjaone-auth/pkg/session"
 )
@@ -26,24 +24,26 @@ const (
 	requestTimeout  = 5 * time.Second
 	pageTimeout     = 2 * time.Second
 	mostHeaderBytes = 16 << 10
-	mostConnections = 64 // on each address family
 )
 
 // Listener waits for the authorization response of one sign-in.
 type Listener struct {
-	redirect  *url.URL
-	state     string
-	sockets   []net.Listener
-	server    *http.Server
-	claimed   atomic.Bool
-	responses chan *Response
-	closed    chan struct{}
+	redirect    *url.URL
+	port        int
+	state       string
+	start       *startAddress
+	sockets     []net.Listener
+	server      *http.Server
+	connections connections
+	claimed     atomic.Bool
+	responses   chan *Response
+	closed      chan struct{}
 }
 
 // Listen opens the port, from 1 to 65535, on 127.0.0.1 and on [::1] (where the machine has IPv6) and takes the
-// response that was sent to redirectURI with the given state. Everything else that arrives gets an error page.
-// Errors: PortInUse, PortNotAllowed, PortUnavailable.
-func Listen(ctx context.Context, redirectURI string, port int, state string) (*Listener, error) {
+// response that was sent to redirectURI with the given state. Its start address leads to authorizationAddress.
+// Everything else that arrives gets an error page. Errors: PortInUse, PortNotAllowed, PortUnavailable.
+func Listen(ctx context.Context, redirectURI string, port int, state, authorizationAddress string) (*Listener, error) {
 	redirect, err := url.Parse(redirectURI)
 	if err != nil {
 		return nil, err
@@ -53,16 +53,17 @@ func Listen(ctx context.Context, redirectURI string, port int, state string) (*L
 		return nil, unavailable(redirect, port, err)
 	}
 	l := &Listener{
-		redirect: redirect, state: state, sockets: sockets,
+		redirect: redirect, port: port, state: state, start: newStart(authorizationAddress), sockets: sockets,
 		responses: make(chan *Response, 1), closed: make(chan struct{}),
 	}
 	l.server = &http.Server{
 		Handler: l, ErrorLog: log.New(io.Discard, "", 0), MaxHeaderBytes: mostHeaderBytes,
 		ReadHeaderTimeout: requestTimeout, ReadTimeout: requestTimeout, DisableGeneralOptionsHandler: true,
+		ConnContext: mark, ConnState: l.connections.note,
 	}
 	l.server.SetKeepAlivesEnabled(false)
 	for _, socket := range sockets {
-		go l.server.Serve(netutil.LimitListener(socket, mostConnections))
+		go l.server.Serve(socket)
 	}
 	return l, nil
 }
@@ -80,7 +81,7 @@ func (l *Listener) Close() {
 }
 
 func open(ctx context.Context, port int) ([]net.Listener, error) {
-	var config net.ListenConfig
+	config := net.ListenConfig{Control: exclusive}
 	v4, err := config.Listen(ctx, "tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
 	if err != nil {
 		return nil, err
@@ -89,18 +90,32 @@ func open(ctx context.Context, port int) ([]net.Listener, error) {
 	switch {
 	case err == nil:
 		return []net.Listener{v4, v6}, nil
-	case inUse(err):
-		v4.Close()
-		return nil, err
+	case noIPv6(err):
+		return []net.Listener{v4}, nil
 	}
-	return []net.Listener{v4}, nil // no IPv6 here
+	v4.Close() // somebody else's program could have [::1], where browsers look first
+	return nil, err
 }
 
 // Windows' numbers, which the syscall package has on Windows only.
 const (
-	wsaeAccess    = syscall.Errno(10013)
-	wsaeAddrInUse = syscall.Errno(10048)
+	wsaeAccess         = syscall.Errno(10013)
+	wsaeProtoNoSupport = syscall.Errno(10043)
+	wsaeAFNoSupport    = syscall.Errno(10047)
+	wsaeAddrInUse      = syscall.Errno(10048)
+	wsaeAddrNotAvail   = syscall.Errno(10049)
 )
+
+func noIPv6(err error) bool {
+	for _, reason := range []syscall.Errno{
+		syscall.EADDRNOTAVAIL, syscall.EAFNOSUPPORT, syscall.EPROTONOSUPPORT, wsaeAddrNotAvail, wsaeAFNoSupport, wsaeProtoNoSupport,
+	} {
+		if errors.Is(err, reason) {
+			return true
+		}
+	}
+	return false
+}
 
 func inUse(err error) bool {
 	return errors.Is(err, syscall.EADDRINUSE) || errors.Is(err, wsaeAddrInUse)

@@ -22,6 +22,8 @@ import (
 const (
 	state = "the-state-of-this-sign-in"
 	good  = "?code=the-code&state=" + state
+	// elsewhere is where the start address leads.
+	elsewhere = "https://eu.ninjarmm.com/ws/oauth/authorize?state=" + state + "&code_challenge=x"
 )
 
 // signIn is a listener whose response, once it comes, is answered with a page.
@@ -33,7 +35,7 @@ type signIn struct {
 
 func start(t testing.TB, redirectURI string, port int, finish func()) *signIn {
 	t.Helper()
-	listener, err := Listen(t.Context(), redirectURI, port, state)
+	listener, err := Listen(t.Context(), redirectURI, port, state, elsewhere)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,6 +50,9 @@ func start(t testing.TB, redirectURI string, port int, finish func()) *signIn {
 				finish()
 			}
 			response.Show(Page{Succeeded: true, Heading: "Done"})
+			if response.Intercepted {
+				response.Code = "intercepted"
+			}
 			s.code <- response.Code + response.Error
 		case <-t.Context().Done():
 		}
@@ -237,7 +242,7 @@ func TestPortInUse(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			_, err = Listen(t.Context(), fmt.Sprintf("http://localhost:%d/auth", port), port, state)
+			_, err = Listen(t.Context(), fmt.Sprintf("http://localhost:%d/auth", port), port, state, elsewhere)
 			if !failure.Is(err, failure.PortInUse) {
 				t.Fatalf("%v", err)
 			}
@@ -254,7 +259,7 @@ func TestPortInUse(t *testing.T) {
 }
 
 func TestListenFailures(t *testing.T) {
-	if _, err := Listen(t.Context(), "https://redirect.example.uk/auth", 70000, state); !failure.Is(err, failure.PortUnavailable) {
+	if _, err := Listen(t.Context(), "https://redirect.example.uk/auth", 70000, state, elsewhere); !failure.Is(err, failure.PortUnavailable) {
 		t.Errorf("an impossible port: %v", err)
 	}
 	forwarder := &url.URL{Scheme: "https", Host: "redirect.example.uk", Path: "/auth"}
@@ -271,7 +276,7 @@ func TestListenFailures(t *testing.T) {
 
 func TestCloseFreesThePortAtOnce(t *testing.T) {
 	port := need.FreePort(t)
-	listener, err := Listen(t.Context(), localhost(port), port, state)
+	listener, err := Listen(t.Context(), localhost(port), port, state, elsewhere)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -335,25 +340,107 @@ func TestSlowRequestIsDropped(t *testing.T) {
 	s.mustSucceed(t)
 }
 
-func TestMoreConnectionsThanAllowed(t *testing.T) {
-	t.Parallel()
+// Connections without a request, however many, keep nobody else's out, and the one that waits for its page is left alone.
+func TestManyHalfOpenConnections(t *testing.T) {
 	port := need.FreePort(t)
-	s := start(t, localhost(port), port, nil)
-	for range 2 * mostConnections {
-		connection, err := net.Dial("tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
-		if err != nil {
-			t.Fatal(err)
+	opened := make(chan struct{})
+	s := start(t, localhost(port), port, func() {
+		select {
+		case <-opened:
+		case <-t.Context().Done():
 		}
-		defer connection.Close()
+	})
+	open := func() {
+		for i := range 500 {
+			connection, err := net.Dial("tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { connection.Close() })
+			if i%2 == 0 {
+				io.WriteString(connection, "GET / HTTP/1.1\r\nHost: lo")
+			}
+		}
 	}
-	// The other address family has connections of its own.
-	answer, err := http.Get(fmt.Sprintf("http://[::1]:%d/%s", port, good))
+	open()
+	began := time.Now()
+	pages := make(chan string, 1)
+	go func() {
+		_, body := ask(t, port, get("/"+good, "localhost"))
+		pages <- body
+	}()
+	for !s.claimed.Load() {
+		if took := time.Since(began); took > requestTimeout/2 {
+			t.Fatalf("the request has taken %s", took)
+		}
+		time.Sleep(time.Millisecond)
+	}
+	open()
+	close(opened)
+	if page := <-pages; !strings.Contains(page, "Done") {
+		t.Errorf("page %q", page)
+	}
+}
+
+// browse asks for the start address as a browser does, with a cookie or without.
+func (s *signIn) browse(t *testing.T, method string, cookie *http.Cookie) *http.Response {
+	t.Helper()
+	request, err := http.NewRequest(method, s.StartAddress(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if cookie != nil {
+		request.AddCookie(cookie)
+	}
+	answer, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(request)
 	if err != nil {
 		t.Fatal(err)
 	}
 	answer.Body.Close()
-	if code := <-s.code; code != "the-code" {
-		t.Error(code)
+	return answer
+}
+
+func TestStartAddress(t *testing.T) {
+	for name, intrude := range map[string]func(s *signIn, t *testing.T, own *http.Cookie) *http.Response{
+		"nobody":    nil,
+		"no cookie": func(s *signIn, t *testing.T, _ *http.Cookie) *http.Response { return s.browse(t, "GET", nil) },
+		"wrong cookie": func(s *signIn, t *testing.T, own *http.Cookie) *http.Response {
+			own.Value += "x"
+			return s.browse(t, "GET", own)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			port := need.FreePort(t)
+			s := start(t, localhost(port), port, nil)
+			if strings.Contains(s.StartAddress(), state) || len(s.StartAddress()) > 60 {
+				t.Errorf("start address %s", s.StartAddress())
+			}
+			for _, method := range []string{"HEAD", "POST", "OPTIONS"} {
+				if answer := s.browse(t, method, nil); answer.StatusCode != http.StatusMethodNotAllowed {
+					t.Errorf("%s: status %d", method, answer.StatusCode)
+				}
+			}
+			first := s.browse(t, "GET", nil)
+			cookie := first.Cookies()[0]
+			if cookie.SameSite != http.SameSiteLaxMode || !cookie.HttpOnly || !strings.HasSuffix(s.StartAddress(), cookie.Path) {
+				t.Errorf("cookie %+v", cookie)
+			}
+			for _, answer := range []*http.Response{first, s.browse(t, "GET", cookie)} {
+				if answer.StatusCode != http.StatusFound || answer.Header.Get("Location") != elsewhere || answer.Header.Get("Cache-Control") != "no-store" {
+					t.Errorf("status %d, header %v", answer.StatusCode, answer.Header)
+				}
+			}
+			if intrude == nil {
+				s.mustSucceed(t) // without the cookie
+				return
+			}
+			if answer := intrude(s, t, cookie); answer.Header.Get("Location") != "" || answer.Header.Get("Set-Cookie") != "" {
+				t.Errorf("the intruder is led on: %v", answer.Header)
+			}
+			if got := <-s.code; got != "intercepted" {
+				t.Errorf("the sign-in goes on with %q", got)
+			}
+		})
 	}
 }
 
@@ -467,7 +554,7 @@ func TestRedirectURIForms(t *testing.T) {
 
 func TestPageIsEscapedAndLockedDown(t *testing.T) {
 	port := need.FreePort(t)
-	listener, err := Listen(t.Context(), localhost(port), port, state)
+	listener, err := Listen(t.Context(), localhost(port), port, state, elsewhere)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -509,7 +596,7 @@ func FuzzCallback(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Fuzz(func(t *testing.T, method, path, query, host string) {
-		l := &Listener{redirect: redirect, state: state, responses: make(chan *Response, 1), closed: make(chan struct{})}
+		l := &Listener{redirect: redirect, state: state, start: newStart(elsewhere), responses: make(chan *Response, 1), closed: make(chan struct{})}
 		close(l.closed)
 		answer := httptest.NewRecorder()
 		l.ServeHTTP(answer, &http.Request{Method: method, Host: host, URL: &url.URL{Path: path, RawQuery: query}})

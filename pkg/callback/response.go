@@ -12,8 +12,11 @@ import (
 )
 
 // Response is an authorization response whose state is the sign-in's own (RFC 6749 sections 4.1.2 and 4.1.2.1): it
-// has either a code or an error. The browser waits for its page until Show.
+// has either a code or an error. Or it says that the start address was opened by another program than the first one.
+// The browser waits for its page until Show.
 type Response struct {
+	Intercepted bool
+
 	Code        string
 	Error       string
 	Description string
@@ -31,9 +34,17 @@ func (r *Response) Show(page Page) {
 }
 
 // ServeHTTP takes the sign-in's authorization response and answers it with the page of Response.Show. Whatever else
-// comes gets an error page and changes nothing.
+// comes gets an error page and changes nothing, but for visitors of the start address.
 func (l *Listener) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	l.connections.arrived(r)
 	response, rejected := l.accept(r)
+	if rejected == nil && response == nil {
+		if l.start.lead(w, r) {
+			return
+		}
+		response = newResponse()
+		response.Intercepted = true
+	}
 	if rejected == nil && !l.claimed.CompareAndSwap(false, true) {
 		rejected = &rejection{http.StatusConflict, "This address was already used", "A sign-in address works once, and this one has been used."}
 	}
@@ -56,12 +67,15 @@ type rejection struct {
 	heading, message string
 }
 
+// accept returns neither for the start address.
 func (l *Listener) accept(r *http.Request) (*Response, *rejection) {
 	switch {
 	case r.Method != http.MethodGet:
 		return nil, &rejection{http.StatusMethodNotAllowed, "Method not allowed", "Only a browser's GET is answered here."}
 	case !l.ownHost(r.Host):
 		return nil, &rejection{http.StatusMisdirectedRequest, "Wrong host", "This request was meant for another host."}
+	case r.URL.Path == l.start.path:
+		return nil, nil
 	case !l.ownPath(r.URL):
 		return nil, &rejection{http.StatusNotFound, "Nothing here", "There is nothing at this address."}
 	}
@@ -102,17 +116,20 @@ func (l *Listener) parse(query string) (*Response, bool) {
 		}
 	}
 	code, failed := values.Get("code"), values.Get("error")
-	if !sameState(values.Get("state"), l.state) || values.Has("code") == values.Has("error") || code+failed == "" ||
+	if !same(values.Get("state"), l.state) || values.Has("code") == values.Has("error") || code+failed == "" ||
 		values.Has("iss") && values.Get("iss") == "" {
 		return nil, false
 	}
-	return &Response{
-		Code: code, Error: failed, Description: values.Get("error_description"), Issuer: values.Get("iss"),
-		page: make(chan Page, 1), written: make(chan struct{}),
-	}, true
+	response := newResponse()
+	response.Code, response.Error, response.Description, response.Issuer = code, failed, values.Get("error_description"), values.Get("iss")
+	return response, true
 }
 
-func sameState(given, own string) bool {
+func newResponse() *Response {
+	return &Response{page: make(chan Page, 1), written: make(chan struct{})}
+}
+
+func same(given, own string) bool {
 	return subtle.ConstantTimeCompare([]byte(given), []byte(own)) == 1
 }
 

@@ -23,7 +23,8 @@ type Caller struct {
 }
 
 // Connect carries out a call and returns the parameter set that it meant and the session. present is the caller's
-// session, or nil. Every error is a *failure.Error; the vault is then as it was.
+// session, or nil. Every error is a *failure.Error; the vault is then as it was, unless a refresh token came beside an access
+// token that can't be used.
 func Connect(ctx context.Context, arguments []paramsets.Argument, present *session.Session, caller Caller) (parameterSet string, s session.Session, err error) {
 	v, err := paramsets.Bind(arguments)
 	switch {
@@ -75,6 +76,7 @@ func signIn(ctx context.Context, v *paramsets.Values, present *session.Session, 
 		g.expected = s.Connection.Scopes()
 	}
 	store, err := openVault(ctx, v, s.Connection, present, caller)
+	g.stored = store != nil
 	switch {
 	case err != nil:
 		return session.Session{}, err
@@ -94,16 +96,22 @@ func signIn(ctx context.Context, v *paramsets.Values, present *session.Session, 
 
 // signInThenStore takes the lock only after the sign-in, as that takes a person's time.
 func signInThenStore(ctx context.Context, s session.Session, store vault.Store, g grant) (session.Session, error) {
-	s, err := g.obtain(ctx, s)
-	if err != nil {
-		return session.Session{}, err
+	s, failed := g.obtain(ctx, s)
+	if failed != nil && !leavesRefreshToken(s, failed) {
+		return session.Session{}, failed
 	}
 	unlock, err := store.Lock(ctx)
-	if err != nil {
+	switch {
+	case err != nil && failed == nil:
 		g.warnNotStored(store, err)
 		return s, nil
+	case err != nil:
+		return session.Session{}, refreshTokenLost(failed, err)
 	}
 	defer unlock()
+	if failed != nil {
+		return session.Session{}, keepRefreshToken(ctx, store, forVault(s), failed)
+	}
 	g.save(ctx, store, forVault(s))
 	return s, nil
 }

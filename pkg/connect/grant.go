@@ -17,14 +17,18 @@ type grant struct {
 	mode session.Mode
 	// scopes are asked for in a refresh; without any, expected are those that the refresh token is expected to have.
 	scopes, expected []string
+	// stored says that the session goes to a vault.
+	stored bool
 }
 
-// obtain returns the session with new tokens, and with the mode in which these can be renewed.
+// obtain returns the session with new tokens, and with the mode in which these can be renewed. For the failure InvalidResponse
+// of a session that is stored, it may hold a new refresh token alone.
 func (g grant) obtain(ctx context.Context, s session.Session) (session.Session, error) {
 	c := s.Connection
 	client := flows.NewClient(flows.Application{
 		Instance: c.Instance, BaseURL: c.URL, ClientID: c.ClientID, ClientSecret: c.ClientSecret,
 	}, g.Sink)
+	client.Keeps = g.stored
 	var err error
 	switch g.mode {
 	case session.ModeClientCredentials:

@@ -80,18 +80,23 @@ func (r *renewal) renew(ctx context.Context) (session.Session, error) {
 			return session.Session{}, err
 		}
 	}
+	g.stored = true
 	s, err := g.obtain(ctx, r.session)
-	if err != nil {
+	leaves := leavesRefreshToken(s, err)
+	if err != nil && !leaves {
 		return session.Session{}, err
 	}
 	if spends && s.Authentication.Refresh != refreshToken {
 		r.store.NoteSpent(refreshToken)
 	}
-	if r.whole {
-		r.save(ctx, r.store, s)
-	} else {
-		r.save(ctx, r.store, forVault(s))
+	stored := s
+	if !r.whole {
+		stored = forVault(s)
 	}
+	if leaves {
+		return session.Session{}, keepRefreshToken(ctx, r.store, stored, err)
+	}
+	r.save(ctx, r.store, stored)
 	return s, nil
 }
 
@@ -104,12 +109,17 @@ func spentToken(store vault.Store) *failure.Error {
 }
 
 func signInAgain(c session.Connection) string {
-	prefix := ""
+	return fmt.Sprintf("Sign in again: Connect-NinjaOne -UseSecretManagement -WriteToSecretVault %s -Instance %s -ClientId %s -ClientSecret … -UseWebAuth",
+		vaultOf(c), quoted(c.Instance), quoted(c.ClientID))
+}
+
+// vaultOf are the parameters that name the session in its vault.
+func vaultOf(c session.Connection) string {
+	name := "-VaultName " + quoted(string(c.VaultName))
 	if c.SecretPrefix != session.DefaultSecretPrefix {
-		prefix = " -SecretPrefix " + quoted(c.SecretPrefix)
+		name += " -SecretPrefix " + quoted(c.SecretPrefix)
 	}
-	return fmt.Sprintf("Sign in again: Connect-NinjaOne -UseSecretManagement -WriteToSecretVault -VaultName %s%s -Instance %s -ClientId %s -ClientSecret … -UseWebAuth",
-		quoted(string(c.VaultName)), prefix, quoted(c.Instance), quoted(c.ClientID))
+	return name
 }
 
 // quoted is a text as PowerShell writes it.

@@ -3,6 +3,8 @@ package connect
 import (
 	"cmp"
 	"context"
+	"fmt"
+	"time"
 
 	"ninjaone-auth/pkg/failure"
 	"ninjaone-auth/pkg/paramsets"
@@ -69,4 +71,24 @@ func (c Caller) warnNotStored(store vault.Store, err error) {
 	}
 	failed := failure.From(err)
 	report.Warningf(c.Sink, "The session is signed in but was not stored in %s. %s %s %s", store, failed.Message, left, failed.Recommendation)
+}
+
+// leavesRefreshToken tells whether a new refresh token came beside an access token that can't be used.
+func leavesRefreshToken(s session.Session, err error) bool {
+	return failure.Is(err, failure.InvalidResponse) && s.Authentication.Refresh != ""
+}
+
+// keepRefreshToken stores such a session as one whose access token has run out, and says so in the failure.
+func keepRefreshToken(ctx context.Context, store vault.Store, s session.Session, failed error) error {
+	s.Authentication.Type, s.Authentication.Expires = "Bearer", time.Now().UTC().Truncate(time.Second)
+	if err := store.Save(context.WithoutCancel(ctx), s); err != nil {
+		return refreshTokenLost(failed, err)
+	}
+	return failure.From(failed).With(fmt.Sprintf(" The refresh token that came with it is stored in %s.", store),
+		"Read the session, which renews it: Connect-NinjaOne -UseSecretManagement -ReadFromSecretVault "+vaultOf(s.Connection))
+}
+
+func refreshTokenLost(failed, cause error) error {
+	return failure.From(failed).With(" The refresh token that came with it could not be stored and is lost. "+failure.From(cause).Message,
+		failure.From(cause).Recommendation+" Then sign in again.")
 }

@@ -53,6 +53,7 @@ const (
 	protocolError       = "ProtocolError"
 	resourceBusy        = "ResourceBusy"
 	resourceUnavailable = "ResourceUnavailable"
+	securityError       = "SecurityError"
 	writeError          = "WriteError"
 )
 
@@ -90,6 +91,7 @@ var (
 	SignInNeedsUser         = id("SignInNeedsUser", invalidOperation, program)
 	SignInTimedOut          = id("SignInTimedOut", operationTimeout, program)
 	SignInDenied            = id("SignInDenied", permissionDenied, program)
+	SignInIntercepted       = id("SignInIntercepted", securityError, program)
 	PortInUse               = id("PortInUse", resourceBusy, program)
 	PortNotAllowed          = id("PortNotAllowed", permissionDenied, program)
 	PortUnavailable         = id("PortUnavailable", resourceUnavailable, program)

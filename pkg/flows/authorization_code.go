@@ -1,6 +1,7 @@
 package flows
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -42,11 +43,12 @@ func (c *Client) AuthorizationCode(ctx context.Context, request AuthorizationCod
 		return session.Authentication{}, c.needsUser("no browser can be opened, because " + because + ", and the caller does not show the address")
 	}
 	timeout, err := signInTimeout()
-	if err != nil {
+	if err = cmp.Or(err, checkProxy()); err != nil {
 		return session.Authentication{}, err
 	}
 	state, verifier := oauth2.GenerateVerifier(), oauth2.GenerateVerifier()
-	listener, err := callback.Listen(ctx, request.RedirectURI, request.Port, state)
+	address := c.authorizationAddress(request, state, verifier)
+	listener, err := callback.Listen(ctx, request.RedirectURI, request.Port, state, address)
 	if err != nil {
 		return session.Authentication{}, err
 	}
@@ -54,7 +56,7 @@ func (c *Client) AuthorizationCode(ctx context.Context, request AuthorizationCod
 	report.Verbosef(c.sink, "Listening on port %d of the loopback interface for the redirect to %s.", request.Port, request.RedirectURI)
 	c.warnAboutRedirect(request)
 
-	browserFailed := c.showAddress(c.authorizationAddress(request, state, verifier), request)
+	browserFailed := c.showAddress(address, listener.StartAddress(), request)
 	response, err := c.awaitResponse(ctx, listener, browserFailed, request, timeout)
 	if err != nil {
 		return session.Authentication{}, err
@@ -73,13 +75,13 @@ func (c *Client) authorizationAddress(request AuthorizationCode, state, verifier
 	return config.AuthCodeURL(state, oauth2.S256ChallengeOption(verifier))
 }
 
-// showAddress opens the browser if there is one, and always shows the address.
-func (c *Client) showAddress(address string, request AuthorizationCode) <-chan error {
+// showAddress opens the browser at the start address if there is one, and always shows NinjaOne's.
+func (c *Client) showAddress(address, start string, request AuthorizationCode) <-chan error {
 	environment := browser.Environment(os.Environ())
 	reachable, because := environment.Reachable()
 	if reachable {
 		report.Informationf(c.sink, "Sign in to NinjaOne (%s) in the browser that opens now. If none does, open this address:\n%s", c.host(), address)
-		return environment.Open(address)
+		return environment.Open(start)
 	}
 	report.Informationf(c.sink, "No browser is opened, because %s. To sign in to NinjaOne (%s), open this address in a browser:\n%s", because, c.host(), address)
 	if environment.SSH() {
@@ -127,9 +129,9 @@ func (c *Client) awaitResponse(ctx context.Context, listener *callback.Listener,
 			return response, nil
 		case err := <-browserFailed:
 			if !request.SeesMessages {
-				return nil, c.needsUser("the browser could not be opened (" + failure.Clean(err.Error()) + "), and the caller does not show the address")
+				return nil, c.needsUser("the browser could not be opened (" + failure.Reason(err) + "), and the caller does not show the address")
 			}
-			report.Verbosef(c.sink, "The browser could not be opened: %s. Open the address yourself.", failure.Clean(err.Error()))
+			report.Verbosef(c.sink, "The browser could not be opened: %s. Open the address yourself.", failure.Reason(err))
 		case <-second.C:
 			c.showTimeLeft(end, timeout)
 		case <-timer.C:
@@ -152,6 +154,8 @@ func (c *Client) showTimeLeft(end time.Time, timeout time.Duration) {
 // redeem turns the authorization response into a session or a failure.
 func (c *Client) redeem(ctx context.Context, response *callback.Response, request AuthorizationCode, verifier string) (session.Authentication, error) {
 	switch {
+	case response.Intercepted:
+		return session.Authentication{}, c.intercepted()
 	case response.Issuer != "" && !c.issued(response.Issuer):
 		return session.Authentication{}, c.issuerMismatch(response.Issuer)
 	case response.Code == "":
@@ -160,10 +164,12 @@ func (c *Client) redeem(ctx context.Context, response *callback.Response, reques
 	return c.exchange(ctx, response.Code, request.RedirectURI, verifier, request.Scopes)
 }
 
-// issued tells whether an issuer (RFC 9207) is the instance; NinjaOne does not document the path of its identifier.
+// issued tells whether an issuer (RFC 9207; RFC 8414 section 2) is the instance; NinjaOne does not document the path of its
+// identifier.
 func (c *Client) issued(issuer string) bool {
 	address, err := url.Parse(issuer)
-	return err == nil && address.Scheme+"://"+address.Host == c.App.BaseURL
+	return err == nil && address.User == nil && !strings.ContainsAny(issuer, "?#") &&
+		strings.EqualFold(address.Scheme+"://"+strings.TrimSuffix(address.Host, ":443"), c.App.BaseURL)
 }
 
 func (c *Client) page(err error) callback.Page {
@@ -181,7 +187,7 @@ func (c *Client) page(err error) callback.Page {
 	}
 	return callback.Page{
 		Heading: heading, Message: failed.Message, Instance: c.host(),
-		Advice: "You can close this tab and return to PowerShell, which shows what to do about it.",
+		Advice: failed.Recommendation + " You can close this tab.",
 	}
 }
 

@@ -31,10 +31,19 @@ func (c *Client) signInTimedOut(request AuthorizationCode, timeout time.Duration
 	}
 }
 
+func (c *Client) intercepted() *failure.Error {
+	return &failure.Error{
+		ID: failure.SignInIntercepted, Target: c.App.BaseURL,
+		Message: "The address that was opened in the browser was also opened by something else on this machine, so the sign-in was ended.",
+		Recommendation: "Run Connect-NinjaOne again. If it happens again, find out which program or user opens such addresses; " +
+			"-UseClientAuth and -UseTokenAuth need no browser.",
+	}
+}
+
 func (c *Client) issuerMismatch(issuer string) *failure.Error {
 	return &failure.Error{
 		ID: failure.IssuerMismatch, Target: c.App.BaseURL,
-		Message:        fmt.Sprintf("The response in the browser came from '%s' instead of '%s', so it was not used.", failure.Clean(issuer), c.App.BaseURL),
+		Message:        fmt.Sprintf("The response in the browser came from '%s' instead of '%s', so it was not used.", failure.Clean(issuer, c.App.ClientSecret), c.App.BaseURL),
 		Recommendation: "Run Connect-NinjaOne again and sign in only on the page that it opens; check -Instance. If it happens again, tell your NinjaOne administrator.",
 	}
 }
@@ -73,5 +82,5 @@ func (c *Client) authorizationError(response *callback.Response, request Authori
 			"%s had an error of its own during the sign-in.", c.App.BaseURL)
 	}
 	return failed(failure.AuthorizationFailed, "Check the application's settings "+settings+", then run Connect-NinjaOne again.",
-		"%s ended the sign-in with the error '%s'.", c.App.BaseURL, failure.Clean(response.Error))
+		"%s ended the sign-in with the error '%s'.", c.App.BaseURL, failure.Clean(response.Error, c.App.ClientSecret))
 }

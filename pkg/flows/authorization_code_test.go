@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"html"
 	"io"
 	"net"
 	"net/http"
@@ -306,10 +307,14 @@ func TestIssuer(t *testing.T) {
 			t.Error(o.err)
 		}
 	}
-	for _, issuer := range []string{"https://attacker.example", "http://eu.ninjarmm.com", "https://eu.ninjarmm.com.attacker.example", "https://eu.ninjarmm.com:444", "eu"} {
+	for _, issuer := range []string{"https://attacker.example", "http://eu.ninjarmm.com", "https://eu.ninjarmm.com.attacker.example", "https://eu.ninjarmm.com:444", "eu",
+		"OWN?", "OWN?a=b", "OWN#", "OWN/#fragment", "USER"} {
 		s := beginSignIn(t, nil, nil)
+		issuer = strings.NewReplacer("OWN", s.client.App.BaseURL, "USER", strings.Replace(s.client.App.BaseURL, "://", "://user@", 1)).Replace(issuer)
 		_, page := s.visit(url.Values{"code": {signInCode}, "iss": {issuer}})
-		s.mustFail(failure.IssuerMismatch)
+		if failed := s.mustFail(failure.IssuerMismatch); !strings.Contains(html.UnescapeString(page), failed.Recommendation) {
+			t.Errorf("the page does not say what to do: %s", page)
+		}
 		if s.form != nil || !strings.Contains(page, "The sign-in failed") {
 			t.Errorf("%s: a token was requested: %v; page %s", issuer, s.form, page)
 		}

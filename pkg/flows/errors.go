@@ -1,6 +1,7 @@
 package flows
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
@@ -9,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"runtime"
 	"strings"
 	"syscall"
 	"time"
@@ -32,7 +34,10 @@ func (c *Client) classify(err error, a *attempt, g grant) *failure.Error {
 	case a.response != nil && !json.Valid(a.body):
 		return c.invalidResponse(a.describe(), err)
 	}
-	return c.invalidResponse("JSON without a usable access_token", err)
+	if !errors.Is(err, errTokenType) {
+		err = errNoAccessToken
+	}
+	return c.invalidResponse(err.Error(), err)
 }
 
 // describe says what a response is that neither holds a token nor names an error.
@@ -86,10 +91,8 @@ func (c *Client) connectionProblem(err error, a *attempt) (reason, advice string
 	var proxy *proxyRefused
 	var operation *net.OpError
 	var dns *net.DNSError
-	host, proxyErr := c.proxyHost()
+	host := c.proxyHost()
 	switch {
-	case proxyErr != nil:
-		return "HTTPS_PROXY holds no address of a proxy", "Set HTTPS_PROXY to http://host:port, or remove it if there is no proxy."
 	case errors.As(err, &proxy):
 		reason = fmt.Sprintf("the proxy %s refused with status %d", host, proxy.status)
 		if proxy.status == http.StatusProxyAuthRequired {
@@ -101,8 +104,11 @@ func (c *Client) connectionProblem(err error, a *attempt) (reason, advice string
 	case errors.As(err, &dns):
 		return "its name can't be resolved (DNS)", "Check the network connection and the DNS settings, then run Connect-NinjaOne again."
 	case certificateProblem(err):
-		return "its TLS certificate is not trusted", "If a proxy inspects TLS, add its root certificate to the system's " +
-			"(on Linux, or name it in SSL_CERT_FILE); also check the machine's clock."
+		advice = "If a proxy inspects TLS, add its root certificate to the system's"
+		if runtime.GOOS == "linux" {
+			advice += ", or name it in SSL_CERT_FILE"
+		}
+		return "its TLS certificate is not trusted", advice + "; also check the machine's clock."
 	case tlsProblem(err):
 		return "no TLS connection could be set up", "Something between this machine and NinjaOne does not speak TLS 1.2 or newer; check the proxy and the firewall."
 	case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, connectionRefused):
@@ -120,19 +126,19 @@ func (c *Client) connectionProblem(err error, a *attempt) (reason, advice string
 	return fmt.Sprintf("the connection%s failed before the request was sent", way), checkWay
 }
 
-// proxyHost is the environment's proxy for the instance, without its password, "" if there is none.
-func (c *Client) proxyHost() (string, error) {
-	request := &http.Request{URL: &url.URL{Scheme: "https", Host: strings.TrimPrefix(c.App.BaseURL, "https://")}}
-	proxy, err := http.ProxyFromEnvironment(request)
-	switch {
-	case err != nil:
-		return "", err
-	case proxy == nil:
-		return "", nil
-	case proxy.Hostname() == "":
-		return "", errors.New("no host")
+// proxyHost is the proxy for the instance, without its password, "" if there is none.
+func (c *Client) proxyHost() string {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second) // it was asked before
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.tokenURL(), nil)
+	if err != nil {
+		return ""
 	}
-	return proxy.Host, nil
+	proxy, err := proxyFor(request)
+	if err != nil || proxy == nil {
+		return ""
+	}
+	return proxy.Host
 }
 
 func certificateProblem(err error) bool {

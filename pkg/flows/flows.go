@@ -6,7 +6,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"time"
 
 	"golang.org/x/oauth2"
 	"golang.org/x/oauth2/clientcredentials"
@@ -23,10 +22,12 @@ type Application struct {
 	ClientSecret string
 }
 
-// Client makes an application's token requests.
+// Client makes an application's token requests. An access token that can't be used is an InvalidResponse. A refresh token
+// beside it, which may exist nowhere else, is used at once for another; or Keeps is set, and it is returned with the failure.
 type Client struct {
-	App  Application
-	sink report.Sink
+	App   Application
+	Keeps bool
+	sink  report.Sink
 }
 
 // NewClient returns a client that tells sink what it does.
@@ -45,10 +46,14 @@ func (c *Client) ClientCredentials(ctx context.Context, scopes []string) (sessio
 // tokens, the request is tried again only where it certainly was not processed, and once it is under way a cancelled ctx
 // does not end it.
 func (c *Client) Refresh(ctx context.Context, refreshToken string, scopes, asked []string) (session.Authentication, error) {
-	return c.token(ctx, grant{
+	return c.token(ctx, refreshing(refreshToken, scopes, asked))
+}
+
+func refreshing(refreshToken string, scopes, asked []string) grant {
+	return grant{
 		kind: refreshTokenGrant, scopes: scopes, asked: asked, rotates: true, secret: refreshToken,
 		params: url.Values{"refresh_token": {refreshToken}},
-	})
+	}
 }
 
 // exchange makes the request of RFC 6749 section 4.1.3 with the PKCE verifier of RFC 7636.
@@ -90,32 +95,14 @@ func (c *Client) config(g grant) *clientcredentials.Config {
 	}
 }
 
-// lifeWithoutExpiry is for a response that leaves out expires_in (RFC 6749 section 5.1 only recommends it).
-const lifeWithoutExpiry = 10 * time.Minute
-
-func (c *Client) authentication(token *oauth2.Token, g grant) session.Authentication {
-	expires := token.Expiry
-	if expires.IsZero() {
-		report.Verbosef(c.sink, "NinjaOne did not say when the access token expires; it is renewed after %s.", lifeWithoutExpiry)
-		expires = time.Now().Add(lifeWithoutExpiry)
-	}
-	c.compareScopes(token, append(slices.Clone(g.scopes), g.asked...))
-	return session.Authentication{
-		Type:    token.Type(),
-		Access:  token.AccessToken,
-		Expires: expires.UTC().Truncate(time.Second),
-		Refresh: session.Optional(token.RefreshToken),
-	}
-}
-
 // compareScopes warns when other scopes were granted than asked for (RFC 6749 section 5.1).
-func (c *Client) compareScopes(token *oauth2.Token, asked []string) {
+func (c *Client) compareScopes(token *oauth2.Token, g grant) {
 	scope, _ := token.Extra("scope").(string)
-	granted := strings.Fields(scope)
+	granted, asked := strings.Fields(scope), slices.Concat(g.scopes, g.asked)
 	if len(granted) == 0 || len(asked) == 0 || equalSets(granted, asked) {
 		return
 	}
-	report.Warningf(c.sink, "NinjaOne granted the scopes '%s' instead of '%s'.", cleanScopes(granted), strings.Join(asked, " "))
+	report.Warningf(c.sink, "NinjaOne granted the scopes '%s' instead of '%s'.", c.clean(strings.Join(granted, " "), g, token.AccessToken, token.RefreshToken), strings.Join(asked, " "))
 }
 
 func equalSets(a, b []string) bool {

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 
@@ -37,7 +36,7 @@ func (c *Client) refused(err *oauth2.RetrieveError, a *attempt, g grant) *failur
 		failed = c.failed(failure.ServiceUnavailable, "Check NinjaOne's status page and run Connect-NinjaOne again later.",
 			"%s can't serve token requests at the moment (status %d)%s.", c.App.BaseURL, status, waitToldBy(a))
 	case status >= 300 && status < 400:
-		return c.invalidResponse(fmt.Sprintf("a redirection to %s, which is not followed", locationHost(err.Response)), err)
+		return c.invalidResponse(fmt.Sprintf("a redirection to %s, which is not followed", c.clean(locationHost(err.Response), g)), err)
 	case r == refusal{}:
 		return c.invalidResponse(a.describe(), err)
 	default:
@@ -98,12 +97,9 @@ func (c *Client) told(r refusal, g grant) string {
 	return told
 }
 
-func (c *Client) clean(text string, g grant) string {
-	verifier := g.params.Get("code_verifier")
-	return failure.Clean(text, c.App.ClientSecret, url.QueryEscape(c.App.ClientSecret), g.secret, url.QueryEscape(g.secret), verifier)
+func (c *Client) clean(text string, g grant, more ...string) string {
+	return failure.Clean(text, append(more, c.App.ClientSecret, g.secret, g.params.Get("code_verifier"))...)
 }
-
-func cleanScopes(scopes []string) string { return failure.Clean(strings.Join(scopes, " ")) }
 
 func waitToldBy(a *attempt) string {
 	if wait, told := a.retryAfter(); told {
@@ -117,5 +113,5 @@ func locationHost(response *http.Response) string {
 	if err != nil {
 		return "nowhere"
 	}
-	return failure.Clean(location.Host)
+	return location.Host
 }

@@ -21,8 +21,25 @@ const (
 	savingTime        = 5 * time.Second // which a new refresh token takes at most, as a rule
 )
 
-// token makes a grant's token request, again where that is safe, with jitter or as Retry-After says.
+// token gets a grant's tokens. It is Client that says what becomes of a refresh token beside a failure.
 func (c *Client) token(ctx context.Context, g grant) (session.Authentication, error) {
+	authentication, err := c.request(ctx, g)
+	if c.Keeps || err == nil || authentication.Refresh == "" {
+		return authentication, err
+	}
+	report.Verbosef(c.sink, "%s Using the refresh token that came with it.", failure.From(err).Message)
+	scopes := g.scopes
+	if g.kind == authorizationCode {
+		scopes = nil
+	}
+	return c.request(context.WithoutCancel(ctx), refreshing(string(authentication.Refresh), scopes, g.asked))
+}
+
+// request makes a grant's token request, again where that is safe, with jitter or as Retry-After says.
+func (c *Client) request(ctx context.Context, g grant) (session.Authentication, error) {
+	if err := checkProxy(); err != nil {
+		return session.Authentication{}, err
+	}
 	deadline, cancel := context.WithTimeout(ctx, longestInAll)
 	defer cancel()
 	transport := newTransport()
@@ -57,13 +74,19 @@ func (c *Client) try(ctx context.Context, transport http.RoundTripper, g grant) 
 	token, err := c.config(g).Token(context.WithValue(underWay, oauth2.HTTPClient, a.client()))
 	report.Debugf(c.sink, "%s: %s after %s.", c.tokenURL(), a.outcome(), time.Since(started).Round(time.Millisecond))
 	if err == nil {
-		return c.authentication(token, g), nil
+		err = check(token)
+	}
+	if err == nil {
+		return c.authentication(token, a, g), nil
 	}
 	if ctx.Err() != nil && !(g.rotates && a.connected.Load()) {
 		return session.Authentication{}, err
 	}
-	failed := c.classify(err, a, g)
-	return session.Authentication{}, repeatable(failed, a, g)
+	left := session.Authentication{}
+	if g.kind != clientCredentials {
+		left.Refresh = session.Optional(a.refresh)
+	}
+	return left, repeatable(c.classify(err, a, g), a, g)
 }
 
 // repeatable marks a failed request as one to try again, or as permanent. A request that was or may have been

@@ -32,11 +32,11 @@ type proxyRefused struct{ status int }
 
 func (p *proxyRefused) Error() string { return fmt.Sprintf("the proxy answered %d", p.status) }
 
-// newTransport takes the environment's proxy and trusts the system's certificates.
+// newTransport takes the machine's proxy and trusts the system's certificates.
 func newTransport() http.RoundTripper {
 	go x509.SystemCertPool() // reads them while the connection is being made; they are read once
 	return &http.Transport{
-		Proxy:             http.ProxyFromEnvironment,
+		Proxy:             proxyFor,
 		TLSClientConfig:   &tls.Config{MinVersion: tls.VersionTLS12},
 		DisableKeepAlives: true,
 		OnProxyConnectResponse: func(_ context.Context, _ *url.URL, _ *http.Request, response *http.Response) error {
@@ -58,6 +58,11 @@ type attempt struct {
 	// contentType is what the response was said to be.
 	contentType string
 	body        []byte
+	// What a token response says besides: how long the access token lives (0: it does not say) and the refresh token. Odd
+	// is what makes no sense.
+	life                time.Duration
+	refresh             string
+	oddLife, oddRefresh bool
 }
 
 func (a *attempt) client() *http.Client {
@@ -93,8 +98,8 @@ func (a *attempt) RoundTrip(request *http.Request) (*http.Response, error) {
 	if len(body) > longestResponse {
 		return nil, errResponseTooLong
 	}
-	response.Body = io.NopCloser(bytes.NewReader(body))
 	a.response, a.body, a.contentType = response, body, response.Header.Get("Content-Type")
+	response.Body = io.NopCloser(bytes.NewReader(a.mend(body)))
 	response.Header.Set("Content-Type", "application/json") // x/oauth2 would take a form too
 	return response, nil
 }
@@ -106,12 +111,12 @@ func (a *attempt) status() int {
 	return a.response.StatusCode
 }
 
-// outcome is the status line for the debug stream.
+// outcome is the status for the debug stream, without the phrase that comes from outside.
 func (a *attempt) outcome() string {
 	if a.response == nil {
 		return "no response"
 	}
-	return a.response.Status
+	return fmt.Sprintf("status %d", a.response.StatusCode)
 }
 
 // retryAfter reads Retry-After (RFC 9110 section 10.2.3), seconds or a date.

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"runtime"
 	"syscall"
 	"time"
@@ -21,7 +20,7 @@ import (
 // Serve is the child process: it carries out commands with a backend until in ends. It ignores interrupts, and its parent's
 // death ends everything but a save, so that what has been handed over is stored and the lock is held until then.
 func Serve(backend string, in io.Reader, out io.Writer) error {
-	signal.Ignore(os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	ignoreSignals()
 	commands, gone := make(chan command, 1), make(chan struct{})
 	go read(in, commands, gone)
 	results := json.NewEncoder(out)

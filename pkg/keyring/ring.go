@@ -18,6 +18,8 @@ import (
 
 // Ring is a keyring. It is used by one goroutine at a time.
 type Ring struct {
+	// Warn is told of a passphrase that is easily guessed, if it is set.
+	Warn     func(message string)
 	backend  keyring.BackendType
 	unusable error // what is wrong with the settings
 	patience time.Duration
@@ -120,6 +122,9 @@ func (r *Ring) do(ctx context.Context, c command) (result, error) {
 		var err error
 		if r.passphrase, err = passphrase(); err != nil {
 			return result{}, err
+		}
+		if weakness := weakness(r.passphrase); weakness != "" && r.Warn != nil {
+			r.Warn(weakness)
 		}
 	}
 	c.Passphrase = r.passphrase

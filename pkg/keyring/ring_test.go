@@ -268,9 +268,9 @@ func TestSettings(t *testing.T) {
 	write(t, file, "\n", 0o600)
 	refused(failure.VaultPassphraseMissing, "empty")
 	t.Setenv(PassphraseFileVariable, filepath.Dir(file))
-	refused(failure.VaultPassphraseMissing, "not a regular file")
+	refused(failure.VaultUnavailable, "not a plain file")
 	t.Setenv(PassphraseFileVariable, "")
 	refused(failure.VaultPassphraseMissing, "neither")
 	t.Setenv(BackendVariable, "kwallet")
-	refused(failure.VaultUnavailable, "one of file, keychain, pass, secret-service, wincred")
+	refused(failure.VaultUnavailable, "Set it to secret-service, file or pass, or")
 }

@@ -1,13 +1,14 @@
 package keyring
 
 import (
+	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"os"
 	"path/filepath"
-	"slices"
+	"runtime"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/99designs/keyring"
 
@@ -42,15 +43,22 @@ func chosenBackend() (keyring.BackendType, error) {
 	if _, known := titles[chosen]; known {
 		return chosen, nil
 	}
-	var names []string
-	for _, name := range slices.Sorted(maps.Keys(titles)) {
-		names = append(names, string(name))
-	}
 	return "", &failure.Error{
 		ID: failure.VaultUnavailable, Target: BackendVariable,
 		Message:        fmt.Sprintf("%s is %q, which is no keyring that ninjaone-auth knows.", BackendVariable, chosen),
-		Recommendation: "Set it to one of " + strings.Join(names, ", ") + ", or remove it to use the operating system's own keyring.",
+		Recommendation: "Set it to " + Choices() + ", or remove it to use the operating system's own keyring.",
 	}
+}
+
+// Choices are the keyrings that can be chosen on this system, as the middle of a sentence.
+func Choices() string {
+	switch runtime.GOOS {
+	case "windows":
+		return "wincred or file"
+	case "darwin":
+		return "keychain, file or pass"
+	}
+	return "secret-service, file or pass"
 }
 
 // passphrase returns what opens the file backend, without the line end of a passphrase file.
@@ -63,8 +71,15 @@ func passphrase() (string, error) {
 		return environmentPassphrase, nil
 	}
 	text, err := readPrivate(path)
+	if errors.Is(err, errNoFile) {
+		return "", &failure.Error{
+			ID: failure.VaultUnavailable, Target: PassphraseFileVariable,
+			Message:        fmt.Sprintf("%s names %s, which is not a plain file.", PassphraseFileVariable, path),
+			Recommendation: "Write the passphrase to a file, and set " + PassphraseFileVariable + " to its path.",
+		}
+	}
 	if err != nil {
-		return "", passphraseMissing(fmt.Sprintf("%s (%s) cannot be used: %v", PassphraseFileVariable, filepath.Base(path), err))
+		return "", passphraseMissing(fmt.Sprintf("%s (%s) cannot be used: %s", PassphraseFileVariable, filepath.Base(path), failure.Reason(err)))
 	}
 	line := strings.TrimRight(string(text), "\r\n")
 	if line == "" {
@@ -73,20 +88,36 @@ func passphrase() (string, error) {
 	return line, nil
 }
 
+const shortestPassphrase = 12 // characters
+
+// weakness says what is wrong with a passphrase that is good but for its length, and how to make a better one.
+func weakness(passphrase string) string {
+	if utf8.RuneCountInString(passphrase) >= shortestPassphrase {
+		return ""
+	}
+	better := "head -c 24 /dev/urandom | base64"
+	if runtime.GOOS == "windows" {
+		better = "$bytes = [byte[]]::new(24); [Security.Cryptography.RandomNumberGenerator]::Create().GetBytes($bytes); [Convert]::ToBase64String($bytes)"
+	}
+	return fmt.Sprintf("The encrypted file's passphrase has fewer than %d characters, so whoever gets the file can guess it. This makes a good one: %s. "+
+		"Sign in again after the change, as what is stored opens with the old one only.", shortestPassphrase, better)
+}
+
+var errNoFile = errors.New("not a plain file")
+
+// readPrivate looks before it opens, as opening a pipe waits for somebody to write to it.
 func readPrivate(path string) ([]byte, error) {
+	if info, err := os.Stat(path); err != nil {
+		return nil, err
+	} else if !info.Mode().IsRegular() {
+		return nil, errNoFile
+	}
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer file.Close()
-	info, err := file.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is not a regular file", path)
-	}
-	if err := checkPrivate(info); err != nil {
+	if err := checkPrivate(file); err != nil {
 		return nil, err
 	}
 	return io.ReadAll(io.LimitReader(file, 1<<16))

@@ -23,10 +23,13 @@ func TestCredentialManager(t *testing.T) {
 	if output, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, output)
 	}
-	windows := exec.Command(run, "keyring.test.exe", "-test.run=^(TestSystemKeyring|TestCredentialsThatCannotBeListed|TestScannedFile)$", "-test.v")
+	write(t, filepath.Join(folder, "private"), "correct horse", 0o600)
+	write(t, filepath.Join(folder, "shared"), "correct horse", 0o644)
+	windows := exec.Command(run, "keyring.test.exe", "-test.v", "-test.run=^("+
+		"TestSystemKeyring|TestCredentialsThatCannotBeListed|TestScannedFile|TestIgnoresSignals|TestAccessListOfThePassphraseFile)$")
 	windows.Dir, windows.Env = folder, append(os.Environ(), "NINJAONE_AUTH_TEST_MACHINE=1")
 	output, err := windows.CombinedOutput()
-	if err != nil || strings.Count(string(output), "--- PASS: ") != 3 {
+	if err != nil || strings.Count(string(output), "\n--- PASS: ") != 5 {
 		t.Errorf("%v: %s", err, output)
 	}
 }

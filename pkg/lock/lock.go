@@ -5,6 +5,8 @@ package lock
 import (
 	"context"
 	"errors"
+	"fmt"
+	"os"
 	"sync"
 	"time"
 
@@ -81,4 +83,16 @@ func acquire(limited, ctx context.Context, file *flock.Flock, try func(*flock.Fl
 			return err
 		}
 	}
+}
+
+// CheckFile refuses what is no lock file, a symbolic link say. One that is not there yet is none.
+func CheckFile(path string) error {
+	info, err := os.Lstat(path)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return nil
+	case err == nil && !info.Mode().IsRegular():
+		return fmt.Errorf("%s is not a plain file: remove it", path)
+	}
+	return err
 }

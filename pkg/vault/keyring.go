@@ -23,7 +23,9 @@ type Keyring struct {
 
 // NewKeyring returns the store of a name in the keyring.
 func NewKeyring(name Name, sink report.Sink) *Keyring {
-	return &Keyring{newGuard(name, sink), keyring.Open(lock.Patience)}
+	ring := keyring.Open(lock.Patience)
+	ring.Warn = func(message string) { report.Warningf(sink, "%s", message) }
+	return &Keyring{newGuard(name, sink), ring}
 }
 
 // document is what an item holds.
@@ -196,7 +198,7 @@ func (k *Keyring) failed(err error) error {
 	unusable := func(id failure.ID, recommendation string) error {
 		return &failure.Error{
 			ID: id, Target: k.name.Vault, Cause: p,
-			Message: fmt.Sprintf("%s cannot be used: %s.", capital(k.String()), p.Reason), Recommendation: recommendation,
+			Message: fmt.Sprintf("%s cannot be used: %s.", capital(k.String()), failure.Reason(p)), Recommendation: recommendation,
 		}
 	}
 	switch p.Kind {
@@ -213,10 +215,10 @@ func (k *Keyring) failed(err error) error {
 		}
 	case keyring.Unavailable:
 		return unusable(failure.VaultUnavailable, "Register a SecretManagement vault of that name (Register-SecretVault), or set "+keyring.BackendVariable+
-			" to file or pass: file encrypts with the passphrase in the file that "+keyring.PassphraseFileVariable+" names.")
+			" ("+keyring.Choices()+"): file encrypts with the passphrase in the file that "+keyring.PassphraseFileVariable+" names.")
 	case keyring.Locked:
 		return unusable(failure.VaultLocked, "Unlock it (on a desktop sign in, or open Passwords and Keys) and run the command again. "+
-			"For jobs without a desktop set "+keyring.BackendVariable+" to file or pass.")
+			"For jobs without a desktop choose another with "+keyring.BackendVariable+" ("+keyring.Choices()+").")
 	case keyring.PassphraseWrong:
 		return unusable(failure.VaultPassphraseWrong, "Set "+keyring.PassphraseFileVariable+" to the file with the passphrase that the session was stored with. "+
 			"If it is lost, remove the session with 'ninjaone-auth vault remove' and sign in again.")

@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -61,7 +62,18 @@ func statePath(file string) (string, error) {
 	if err != nil {
 		return folder, err
 	}
-	return filepath.Join(folder, file), os.MkdirAll(folder, 0o700)
+	path := filepath.Join(folder, file)
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return path, err
+	}
+	if err := cmp.Or(lock.CheckFolder(folder), lock.CheckFile(path)); err != nil {
+		return path, &failure.Error{
+			ID: failure.VaultUnavailable, Target: path, Cause: err,
+			Message:        fmt.Sprintf("The vault can't be locked safely: %s.", failure.Reason(err)),
+			Recommendation: "Put that right, and look for who has done it: whoever can write there can keep this user's sessions from being renewed.",
+		}
+	}
+	return path, nil
 }
 
 // stateFolder is the same for all processes of a user, so the XDG variables, which differ between a desktop, a shell and a
@@ -87,8 +99,8 @@ func (g guard) reportWaiting() {
 // lockFailure makes a failure of what kept this process from the lock, nil of nil.
 func (g guard) lockFailure(path string, err error) error {
 	switch {
-	case err == nil:
-		return nil
+	case err == nil, failure.Is(err, failure.VaultUnavailable):
+		return err
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return failure.Interruption(err)
 	case errors.Is(err, lock.ErrBusy):
@@ -100,7 +112,7 @@ func (g guard) lockFailure(path string, err error) error {
 	}
 	return &failure.Error{
 		ID: failure.LockFailed, Target: path, Cause: err,
-		Message:        fmt.Sprintf("The lock that keeps two processes from renewing one session at once could not be taken in %s: %v.", path, err),
+		Message:        fmt.Sprintf("The lock that keeps two processes from renewing one session at once could not be taken in %s: %s.", path, failure.Reason(err)),
 		Recommendation: "Make that folder writable for this user, or name another one, the same for all of the user's jobs, in " + StateVariable + ".",
 	}
 }

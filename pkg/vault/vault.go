@@ -28,7 +28,8 @@ type Store interface {
 	// NoteSpent notes that it has. To be called between Lock and unlock.
 	NoteSpent(refreshToken session.Optional)
 	// Lock keeps every other process from renewing this session until unlock is called or this process dies.
-	// It waits for 2 minutes at most. Failures: VaultBusy, LockFailed, Interrupted; from a keyring also Load's.
+	// It waits for 2 minutes at most. Failures: VaultBusy, LockFailed, VaultUnavailable for locks that others have their hands
+	// on, Interrupted; from a keyring also Load's.
 	Lock(ctx context.Context) (unlock func(), err error)
 	// Await waits until no other process has the lock, and tells whether it had to: then the session may have been
 	// renewed, which many waiting processes find out faster side by side than one after another under the lock.

@@ -94,13 +94,17 @@ func decodeRequest(line []byte) (*request, error) {
 var (
 	errNotAnObject = errors.New("not an object")
 	errNotUTF8     = errors.New("not UTF-8")
+	// errSeveralLines is for a caller that says more, a line each, which can't be told from the request's lines.
+	errSeveralLines = errors.New("several lines")
 )
 
 // invalid says what is wrong with a request without quoting it, as it holds secrets.
 func invalid(where string, err error) *failure.Error {
-	problem := "it is not one line of JSON"
+	problem := "it is not one JSON object"
 	var wrongType *json.UnmarshalTypeError
 	switch {
+	case errors.Is(err, errSeveralLines):
+		problem = "it starts a conversation (streams or vaults), so it has to stand on one line"
 	case errors.Is(err, errNotUTF8):
 		problem = "it is not UTF-8"
 	case errors.As(err, &wrongType) && wrongType.Field != "":
@@ -111,7 +115,7 @@ func invalid(where string, err error) *failure.Error {
 	return &failure.Error{
 		ID: failure.MalformedRequest, Target: "stdin", Cause: err,
 		Message:        fmt.Sprintf("The request on the standard input can't be read: %s.", problem),
-		Recommendation: "Write it as one JSON object on one line (with jq: jq -c), as UTF-8.",
+		Recommendation: "Write it as one JSON object, as UTF-8, and on one line if the caller converses (with jq: jq -c).",
 	}
 }
 

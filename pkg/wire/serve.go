@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 
@@ -44,14 +45,22 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer, connect Connect) (s
 	return c.answer(parameterSet, s) == nil
 }
 
-// readRequest reads the caller's first line, unless ctx ends before it is there.
+// readRequest reads the caller's first line, or all its lines if the first is only the beginning, unless ctx ends before.
 func readRequest(ctx context.Context, lines *bufio.Reader) (*request, error) {
-	var line []byte
+	var text []byte
+	var several bool
 	var err error
 	read := make(chan struct{})
 	go func() {
-		line, err = readLine(lines)
-		close(read)
+		defer close(read)
+		text, err = readLine(lines)
+		text = bytes.TrimPrefix(text, []byte("\ufeff"))
+		if several = unfinished(text); several {
+			rest, _ := io.ReadAll(io.LimitReader(lines, longestLine+1))
+			if text = append(append(text, '\n'), rest...); len(text) > longestLine {
+				err = bufio.ErrBufferFull
+			}
+		}
 	}()
 	select {
 	case <-read:
@@ -62,10 +71,20 @@ func readRequest(ctx context.Context, lines *bufio.Reader) (*request, error) {
 		return nil, &failure.Error{
 			ID: failure.RequestTooLong, Target: "stdin",
 			Message:        "The request on the standard input is longer than 1 MiB.",
-			Recommendation: "Pass one request, as one line of JSON.",
+			Recommendation: "Pass one request, as one JSON object.",
 		}
 	}
-	return decodeRequest(bytes.TrimPrefix(line, []byte("\ufeff")))
+	r, err := decodeRequest(text)
+	if err == nil && several && (r.vaults || r.caller.SeesMessages) {
+		return nil, invalid("", errSeveralLines)
+	}
+	return r, err
+}
+
+// unfinished tells whether a text is the beginning of JSON.
+func unfinished(text []byte) bool {
+	var value json.RawMessage
+	return errors.Is(json.NewDecoder(bytes.NewReader(text)).Decode(&value), io.ErrUnexpectedEOF)
 }
 
 // answer ends the conversation with a session. To a caller that shows no stream it also tells the warnings.

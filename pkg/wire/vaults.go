@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"ninjaone-auth/pkg/failure"
@@ -52,7 +53,7 @@ func (c *conversation) getSecrets(ctx context.Context, name string, names []stri
 		Type  string   `json:"type"`
 		Vault string   `json:"vault"`
 		Names []string `json:"names"`
-	}{"getSecrets", name, names})
+	}{"getSecrets", name, names}, nil)
 	if err == nil && said.Secrets == nil {
 		err = misunderstood(name)
 	}
@@ -66,7 +67,7 @@ func (c *conversation) SetSecrets(ctx context.Context, name string, secrets []va
 		Type    string         `json:"type"`
 		Vault   string         `json:"vault"`
 		Secrets []vault.Secret `json:"secrets"`
-	}{"setSecrets", name, secrets})
+	}{"setSecrets", name, secrets}, secrets)
 	if errors.Is(err, errCallerGone) {
 		time.Sleep(storingTime) // under the session's lock
 	}
@@ -86,7 +87,8 @@ func (c *conversation) SetSecrets(ctx context.Context, name string, secrets []va
 	return nil
 }
 
-func (c *conversation) ask(ctx context.Context, name string, question any) (*reply, error) {
+// ask gets the caller's reply. handed are the secrets that its vault may quote.
+func (c *conversation) ask(ctx context.Context, name string, question any, handed []vault.Secret) (*reply, error) {
 	c.asking.Lock()
 	defer c.asking.Unlock()
 	select {
@@ -116,23 +118,33 @@ func (c *conversation) ask(ctx context.Context, name string, question any) (*rep
 		return nil, misunderstood(name)
 	}
 	if said.Error != nil {
-		return nil, vaultFailure(name, said.Error.ID, said.Error.Name, said.Error.Message)
+		return nil, vaultFailure(name, said.Error.ID, said.Error.Name, failure.Clean(said.Error.Message, secretsOf(handed)...))
 	}
 	return &said, nil
+}
+
+// secretsOf are the values that nobody may see.
+func secretsOf(handed []vault.Secret) (values []string) {
+	for _, s := range handed {
+		if strings.HasSuffix(s.Name, "Refresh") || strings.HasSuffix(s.Name, "Access") || strings.HasSuffix(s.Name, "ClientSecret") {
+			values = append(values, s.Value)
+		}
+	}
+	return values
 }
 
 // vaultFailure is what the caller says of its vault, as a failure.
 func vaultFailure(name, id, target, message string) *failure.Error {
 	failed := &failure.Error{
 		ID: failure.VaultFailed, Target: cmp.Or(failure.Clean(target), name),
-		Message:        fmt.Sprintf("The SecretManagement vault %q failed: %s", name, failure.Clean(message)),
+		Message:        fmt.Sprintf("The SecretManagement vault %q failed: %s", name, message),
 		Recommendation: "Check the vault with Test-SecretVault and Get-SecretInfo, unlock it (Unlock-SecretVault), then run Connect-NinjaOne again.",
 	}
 	switch id {
 	case failure.VaultNotFound.String():
-		failed.ID, failed.Message, failed.Recommendation = failure.VaultNotFound, failure.Clean(message), "Register the vault with Register-SecretVault."
+		failed.ID, failed.Message, failed.Recommendation = failure.VaultNotFound, message, "Register the vault with Register-SecretVault."
 	case failure.SecretNotStored.String():
-		failed.ID, failed.Message = failure.SecretNotStored, failure.Clean(message)
+		failed.ID, failed.Message = failure.SecretNotStored, message
 	}
 	return failed
 }

@@ -2,6 +2,7 @@ package standin
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"slices"
@@ -16,7 +17,9 @@ type Kind string
 const (
 	// Late sends the true response, which Hold makes late.
 	Late Kind = "late"
-	// Respond responds with Status, RetryAfter, ContentType, Location and Body.
+	// Alter sends the true response with Fields in place of its own.
+	Alter Kind = "alter"
+	// Respond responds with Status, Reason, RetryAfter, ContentType, Location and Body.
 	Respond Kind = "respond"
 	// Drop resets the connection.
 	Drop Kind = "drop"
@@ -26,7 +29,7 @@ const (
 	RefuseConnect Kind = "refuseConnect"
 )
 
-var kinds = []Kind{Late, Respond, Drop, LongDescription, RefuseConnect}
+var kinds = []Kind{Late, Alter, Respond, Drop, LongDescription, RefuseConnect}
 
 // Fault is a failure to be had. Faults are used up in the order in which they were added.
 type Fault struct {
@@ -37,12 +40,16 @@ type Fault struct {
 	Process bool `json:"process"`
 	// Hold keeps the response back until ClearFaults, or until the client leaves.
 	Hold bool `json:"hold"`
-	// Status, RetryAfter, ContentType, Location and Body are the response's. Status is 500 when 0, ContentType JSON when empty.
+	// Status, Reason, RetryAfter, ContentType, Location and Body are the response's. Status is 500 when 0, Reason the usual and
+	// ContentType JSON when empty.
 	Status      int    `json:"status"`
+	Reason      string `json:"reason"`
 	RetryAfter  string `json:"retryAfter"`
 	ContentType string `json:"contentType"`
 	Location    string `json:"location"`
 	Body        string `json:"body"`
+	// Fields are an altered response's, by name; one without a value is left out.
+	Fields map[string]json.RawMessage `json:"fields"`
 
 	cleared chan struct{}
 }
@@ -94,7 +101,7 @@ func (f *faults) take(connect bool) (Fault, bool) {
 // strike responds to a token request with a fault.
 func (s *Service) strike(fault Fault, r *http.Request, instance string) response {
 	var processed response
-	if fault.Process || fault.Kind == Late {
+	if fault.Process || fault.Kind == Late || fault.Kind == Alter {
 		processed = s.token(r, instance)
 	}
 	if fault.Hold {
@@ -108,11 +115,13 @@ func (s *Service) strike(fault Fault, r *http.Request, instance string) response
 	switch fault.Kind {
 	case Late:
 		return processed
+	case Alter:
+		return processed.altered(fault.Fields)
 	case LongDescription:
 		return refusal(http.StatusBadRequest, "invalid_request", "Bad\r\nthing\x1b[31m\x00\u009b2J\u202e"+strings.Repeat(" and more", 1110))
 	case Respond:
 		return response{
-			status: cmp.Or(fault.Status, http.StatusInternalServerError), retryAfter: fault.RetryAfter, location: fault.Location,
+			status: cmp.Or(fault.Status, http.StatusInternalServerError), reason: fault.Reason, retryAfter: fault.RetryAfter, location: fault.Location,
 			contentType: cmp.Or(fault.ContentType, "application/json;charset=UTF-8"), body: []byte(fault.Body),
 		}
 	}

@@ -3,6 +3,7 @@ package standin
 import (
 	"crypto/tls"
 	"encoding/json"
+	"fmt"
 	"net"
 	"net/http"
 	"strconv"
@@ -12,6 +13,7 @@ import (
 // response is what a handler decides; serve logs and writes it.
 type response struct {
 	status      int
+	reason      string // in place of the usual one
 	contentType string
 	retryAfter  string
 	location    string
@@ -47,6 +49,19 @@ func failed(status int, resultCode, message string) response {
 	}{resultCode, message, newUUID()})
 }
 
+// altered is a JSON response with other fields.
+func (a response) altered(fields map[string]json.RawMessage) response {
+	var all map[string]json.RawMessage
+	_ = json.Unmarshal(a.body, &all)
+	for name, value := range fields {
+		if all[name] = value; value == nil {
+			delete(all, name)
+		}
+	}
+	a.body, _ = json.Marshal(all)
+	return a
+}
+
 func (a response) write(w http.ResponseWriter, r *http.Request) {
 	if a.drop {
 		drop(r)
@@ -62,8 +77,24 @@ func (a response) write(w http.ResponseWriter, r *http.Request) {
 	if a.location != "" {
 		header.Set("Location", a.location)
 	}
+	if a.reason != "" {
+		a.writeWithReason(w)
+		return
+	}
 	w.WriteHeader(a.status)
 	_, _ = w.Write(a.body)
+}
+
+// writeWithReason does what net/http won't.
+func (a response) writeWithReason(w http.ResponseWriter) {
+	conn, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		panic(http.ErrAbortHandler)
+	}
+	defer conn.Close()
+	fmt.Fprintf(conn, "HTTP/1.1 %d %s\r\n", a.status, a.reason)
+	_ = w.Header().Write(conn)
+	_, _ = conn.Write(append([]byte("\r\n"), a.body...))
 }
 
 type connectionKey struct{}
