@@ -77,7 +77,8 @@ Describe 'Windows PowerShell 5.1' {
                     'CommandAst' { foreach ($parameter in $node.CommandElements.Where({ $_ -is [System.Management.Automation.Language.CommandParameterAst] })) { "$($node.CommandElements[0]):$($parameter.ParameterName)" } }
                 }
             }
-            $used | Where-Object { $_ -notin $known }
+            $own = $tree.FindAll({ $args[0] -is [System.Management.Automation.Language.FunctionDefinitionAst] }, $true).Name
+            $used | Where-Object { $_ -notin $known -and ($_ -split ':')[0] -notin $own }
         }
     }
 

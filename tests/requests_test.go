@@ -42,7 +42,7 @@ func TestBadInput(t *testing.T) {
 		"parameters as a string":      {`{"parameters":"hunter2"}`, "MalformedRequest", "parameters: it is not an object"},
 		"streams as a string":         {`{"caller":{"streams":"verbose"}}`, "MalformedRequest", "caller.streams can't be of the type string"},
 		"a session as a string":       {`{"session":"hunter2"}`, "MalformedRequest", "session: it is not an object"},
-		"a damaged session":           {`{"session":{"connection":{"ClientSecret":["hunter2"]}}}`, "MalformedRequest", "ClientSecret can't be of the type array"},
+		"a damaged session":           {`{"parameters":{"ClientId":"id"},"session":{"connection":{"ClientId":"id","ClientSecret":["hunter2"]}}}`, "MalformedRequest", "ClientSecret can't be of the type array"},
 		"no parameters":               {`{"version":1}`, "MissingMandatoryParameter", "UseWebAuth Instance ClientId ClientSecret"},
 		"a parameter twice":           {`{"parameters":{"ClientSecret":"a","clientsecret":"hunter2"}}`, "ParameterAlreadyBound", "ClientSecret"},
 		"an unknown parameter":        {`{"parameters":{"UseClientAuth":true,"M\u00fcller\u001b[31m":1}}`, "NamedParameterNotFound", "Müller"},
