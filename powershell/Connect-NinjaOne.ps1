@@ -309,7 +309,7 @@ function Connect-NinjaOne {
             $json = ConvertTo-JsonText $Line
             if ($json -cmatch '[^ -~]') { $json = ConvertTo-Ascii @{ Text = $json } }
             try {
-                $Talk.Process.StandardInput.WriteLine($json)
+                $Talk.Process.StandardInput.Write("$json`n")
             } catch {
                 $null = 'The program has ended: its output tells why.'
             }

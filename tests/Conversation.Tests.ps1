@@ -431,7 +431,7 @@ Describe 'A failure' {
         $failure = Get-Failure { Connect-NinjaOne @given }
         $failure.FullyQualifiedErrorId | Should -BeExactly 'ProgramFailed,Connect-NinjaOne'
         $failure.Exception.Message | Should -Match $says
-        $failure.ErrorDetails.RecommendedAction | Should -Match 'program version'
+        $failure.ErrorDetails.RecommendedAction | Should -Match 'program(\.exe)? version'
         Wait-End
     }
 

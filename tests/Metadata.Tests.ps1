@@ -42,7 +42,7 @@ Describe 'Windows PowerShell 5.1' {
             .Add/1 .Add/2 .AddSeconds/1 .Clone/0 .Close/0 .Dispose/0 .Get/1 .GetBaseException/0 .GetCommand/2
             .GetUnresolvedProviderPathFromPSPath/1 .GetVariableValue/1 .Kill/0 .ReadLineAsync/0 .ReadToEndAsync/0 .Remove/1
             .RemoveAt/1 .RemoveRange/2 .Replace/2 .ThrowTerminatingError/1 .ToString/1 .ToUniversalTime/0 .Trim/0 .Trim/1 .TrimStart/1
-            .Wait/1 .WaitForExit/1 .WriteInformation/2 .WriteLine/1 .WriteProgress/1 .WriteVerbose/1 .WriteWarning/1
+            .Wait/1 .WaitForExit/1 .Write/1 .WriteInformation/2 .WriteProgress/1 .WriteVerbose/1 .WriteWarning/1
             Collection[System.Attribute]::new/0 Environment::GetCommandLineArgs/0 Environment::UserInteractive
             Directory::Exists/1 File::Exists/1 Path::Combine/2 Path::Combine/3 Path::GetDirectoryName/1 Path::GetFileName/1
             InvalidOperationException::new/1 Process::Start/1 Thread::Sleep/1 Cmdlet::CommonParameters ErrorDetails::new/1
