@@ -283,13 +283,15 @@ Describe 'Connect-NinjaOne with SecretStore' -Skip:($noSecretManagement -or -not
     }
     AfterEach { Invoke-Standin GET /violations | Should -BeNullOrEmpty }
 
-    It 'gives six processes that have the store open one renewal of an expired session' {
+    # With six, the stand-in's store is so slow that every copy is over 5 s old, and right again, before it is read: six are
+    # raced in tests/secretstore_test.go.
+    It 'gives three processes that have the store open one renewal of an expired session' {
         $secrets = New-Session @{ AuthMode = 'Token Authentication'; ClientId = $app.clientId; ClientSecret = $app.clientSecret; AuthScopes = 'monitoring offline_access' } @{ Access = 'old'; Refresh = $refreshToken; Expires = '2016-11-24T08:00:00Z' }
         $all = $secrets.connection + $secrets.authentication
         $set = foreach ($name in $all.Keys) { if ($null -ne $all[$name]) { "Set-Secret -Vault Store -Name 'NinjaOne$name' -Secret '$($all[$name])'" } }
         Invoke-Shell (@("Set-Secret -Vault Store -Name Opener -Secret 'x'") + $set -join "`n") -Environment $surroundings | Should -BeNullOrEmpty
-        $shells = foreach ($number in 1..6) { Start-Opened $number 'Connect-NinjaOne -UseSecretManagement -VaultName Store -ReadFromSecretVault; $Script:NRAPIAuthenticationInformation.Access' }
-        Wait-Until { @(Get-ChildItem "$folder/open-*").Count -eq 6 } 180
+        $shells = foreach ($number in 1..3) { Start-Opened $number 'Connect-NinjaOne -UseSecretManagement -VaultName Store -ReadFromSecretVault; $Script:NRAPIAuthenticationInformation.Access' }
+        Wait-Until { @(Get-ChildItem "$folder/open-*").Count -eq 3 } 180
         [IO.File]::WriteAllText("$folder/go", '')
         $tokens = @($shells | ForEach-Object { (Wait-Shell $_).Trim() })
         @(Invoke-Standin GET /requests | Where-Object grant -eq 'refresh_token').Count | Should -Be 1
