@@ -428,8 +428,11 @@ function Connect-NinjaOne {
 
         # What the program gets to know: what was given, what this caller can do, and the session that there is.
         function Get-Request ($Bound, $Connection, $Authentication) {
-            $given = [hashtable] $Bound
-            foreach ($name in [System.Management.Automation.Cmdlet]::CommonParameters) { $given.Remove($name) }
+            $all = [hashtable] $Bound
+            $given = @{}
+            foreach ($name in $all.Keys) {
+                if ($name -notin [System.Management.Automation.Cmdlet]::CommonParameters) { $given += @{ $name = $all[$name] } }
+            }
             if ($given.RedirectURL) { $given.RedirectURL = $given.RedirectURL.OriginalString }
             $streams = 'warning', 'information'
             if ($VerbosePreference -notin 'SilentlyContinue', 'Ignore') { $streams += 'verbose' }
