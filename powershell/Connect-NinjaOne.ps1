@@ -375,7 +375,7 @@ function Connect-NinjaOne {
             $value = $null
             try {
                 # An import that Ctrl+C has ended says so; the engine's own says that there is no such module.
-                Import-Module $module -Global @quietly
+                Microsoft.PowerShell.Core\Import-Module $module -Global @quietly
                 if ($Question.type -eq 'getSecrets' -and -not $Question.names.Count) {
                     foreach ($one in & $module\Get-SecretVault @quietly) {
                         if ($one.Name -eq $vault) { $reply.module = $one.ModuleName }

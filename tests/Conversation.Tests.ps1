@@ -305,10 +305,12 @@ Describe 'What a connect leaves to be seen' {
     }
 
     It 'is not changed by default parameter values, aliases and functions of the caller' {
+        Set-Program ($wait + $print)
         Invoke-Runspace "`$PSDefaultParameterValues = @{ '*:ErrorVariable' = 'x'; 'ConvertFrom-Json:AsHashtable' = `$true; 'ConvertTo-Json:AsArray' = `$true }
-            function Write-Warning { throw 'a proxy' }; function Get-Command { throw 'a proxy' }; function ConvertTo-Json { throw 'a proxy' }
+            function Import-Module { throw 'a proxy' }; function Write-Warning { throw 'a proxy' }; function Get-Command { throw 'a proxy' }; function ConvertTo-Json { throw 'a proxy' }
             Set-Alias Write-Verbose Get-Date
             $connect; & { `$Script:NRAPIAuthenticationInformation.Access }" | Should -BeExactly 'access-token-0'
+        [IO.File]::ReadAllText("$path.waiting") | Should -Match 'VaultNotFound' -Because 'SecretManagement was reached'
     }
 
     It 'is nothing in $Error of a vault that fails, however full it is' -Skip:$noSecretManagement {

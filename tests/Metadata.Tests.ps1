@@ -48,7 +48,7 @@ Describe 'Windows PowerShell 5.1' {
             InvalidOperationException::new/1 Process::Start/1 Thread::Sleep/1 Cmdlet::CommonParameters ErrorDetails::new/1
             ErrorRecord::new/4 ProgressRecord::new/3 RuntimeDefinedParameter::new/3 RuntimeDefinedParameterDictionary::new/0
             datetime::MaxValue datetime::UtcNow psnoteproperty::new/2 regex::Replace/3 regex::Unescape/1
-            Import-Module:Global Set-StrictMode:Off Write-Error:ErrorAction $module\Get-Secret:Vault $module\Get-Secret:Name
+            Microsoft.PowerShell.Core\Import-Module:Global Set-StrictMode:Off Write-Error:ErrorAction $module\Get-Secret:Vault $module\Get-Secret:Name
             $module\Get-Secret:AsPlainText $module\Set-Secret:Vault $module\Set-Secret:Name $module\Set-Secret:Secret
             bool char datetime decimal hashtable int pscustomobject psnoteproperty regex string string[] switch uri version
             System.Collections.IList System.Collections.ObjectModel.Collection[System.Attribute] System.Diagnostics.Process
