@@ -83,7 +83,12 @@ func (s *webSignIn) begin(m *machine, p, more parameters) {
 // get is a program without cookies; it returns the page that it ends on.
 func (s *webSignIn) get(address string) (page string) {
 	s.m.t.Helper()
-	response, err := s.m.service.Client().Get(address)
+	return s.page(s.m.service.Client(), address)
+}
+
+func (s *webSignIn) page(client *http.Client, address string) string {
+	s.m.t.Helper()
+	response, err := client.Get(address)
 	if err != nil {
 		s.m.t.Fatal(err)
 	}
@@ -100,17 +105,9 @@ func (s *webSignIn) visit() (page string, asked time.Time) {
 	s.m.t.Helper()
 	client := s.m.service.Client()
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { asked = time.Now(); return nil }
-	response, err := client.Get(s.opened)
-	if err != nil {
-		s.m.t.Fatal(err)
-	}
-	defer response.Body.Close()
-	body, err := io.ReadAll(response.Body)
-	if err != nil {
-		s.m.t.Fatal(err)
-	}
-	s.m.searchForSecrets("the page", string(body))
-	return string(body), asked
+	page = s.page(client, s.opened)
+	s.m.searchForSecrets("the page", page)
+	return page, asked
 }
 
 // succeeds waits for the session and checks what every sign-in has to keep to.

@@ -77,9 +77,6 @@ func decodeRequest(line []byte) (*request, error) {
 		return nil, invalid("session: ", err).With("", "Connect-NinjaOne passes on the session of this script: clear it with "+
 			"Remove-Variable NRAPIConnectionInformation, NRAPIAuthenticationInformation -Scope Script -Force.")
 	}
-	if err != nil {
-		present = nil
-	}
 	who := outer.Caller
 	return &request{
 		parameters: arguments, session: present, streams: who.Streams, vaults: who.Vaults, pending: who.Pending,
@@ -183,7 +180,10 @@ func decodeSession(raw json.RawMessage) (*session.Session, error) {
 		return nil, err
 	}
 	s := &session.Session{}
-	return s, json.Unmarshal(plain, s)
+	if err := json.Unmarshal(plain, s); err != nil {
+		return nil, err
+	}
+	return s, nil
 }
 
 // plain is the value of a connection's switch, port or scopes as its type wants it.
