@@ -73,6 +73,8 @@ Describe 'The request' {
 
     It 'says whether a user is there: <interactive> with the arguments "<arguments>"' -ForEach @(
         @{ arguments = @('-NonInteractive'); interactive = $false }
+        @{ arguments = @('-noni'); interactive = $false }
+        @{ arguments = @('-CustomPipeName', '-nonissue'); interactive = $true }
         @{ arguments = @(); interactive = $true }
     ) {
         Invoke-Shell $connect $arguments | Should -BeNullOrEmpty
