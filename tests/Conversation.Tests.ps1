@@ -77,7 +77,7 @@ Describe 'The request' {
         @{ arguments = @('-CustomPipeName', '-nonissue'); interactive = $true }
         @{ arguments = @(); interactive = $true }
     ) {
-        Invoke-Shell $connect $arguments | Should -BeNullOrEmpty
+        Invoke-Shell $connect $arguments @{ TMPDIR = "$TestDrive" } | Should -BeNullOrEmpty # for the pipe
         (Get-Request).caller.interactive | Should -BeExactly $interactive
     }
 
