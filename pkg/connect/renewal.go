@@ -87,7 +87,7 @@ func (r *renewal) renew(ctx context.Context) (session.Session, error) {
 		return session.Session{}, err
 	}
 	if spends && s.Authentication.Refresh != refreshToken {
-		r.store.NoteSpent(refreshToken)
+		defer r.store.NoteSpent(refreshToken) // once the new one is stored
 	}
 	stored := s
 	if !r.whole {
