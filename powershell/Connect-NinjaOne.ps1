@@ -546,7 +546,7 @@ function Connect-NinjaOne {
             Cmdlet = $PSCmdlet; Program = $null; Process = $null; Reading = $null; Errors = $null; Line = $null
             Answer = $null; IsEnding = $false; Patience = 2; Deadline = [datetime]::MaxValue
         }
-        $lastError = $global:Error[0]
+        $lastError = if ($global:Error.Count) { $global:Error[0] } # of an empty list, [0] is an exception: 40 ms
         $traces = $null
         if ('ErrorVariable' -in $PSBoundParameters.Keys) {
             $traces = $PSCmdlet.GetVariableValue($PSBoundParameters.ErrorVariable.TrimStart('+'))
