@@ -306,12 +306,14 @@ function Connect-NinjaOne {
 
         # The module NinjaOneAuth has the programs of all systems, in folders by .NET's runtime identifier.
         function Get-PackagedPlace ($Folder, $Name) {
-            $mac = [System.Runtime.InteropServices.OSPlatform]::OSX
-            $system = if ($env:OS -eq 'Windows_NT') { 'win' }
-            elseif ([System.Runtime.InteropServices.RuntimeInformation]::IsOSPlatform($mac)) { 'osx' }
-            else { 'linux' }
-            $architecture = [System.Runtime.InteropServices.RuntimeInformation]::OSArchitecture
-            [System.IO.Path]::Combine($Folder, 'bin', "$system-$architecture".ToLower(), $Name)
+            $runtime = if ($env:OS -eq 'Windows_NT') {
+                if ($env:PROCESSOR_ARCHITECTURE -eq 'ARM64') { 'win-arm64' } else { 'win-x64' }
+            }
+            else {
+                # On Linux, it may name the distribution.
+                [System.AppContext]::GetData('RUNTIME_IDENTIFIER') -replace '^(?!osx).*-', 'linux-'
+            }
+            [System.IO.Path]::Combine($Folder, 'bin', $runtime, $Name)
         }
 
         # JSON is read and written here, in one way for Windows PowerShell and PowerShell 7: its cmdlets would show

@@ -18,6 +18,11 @@ $functions = ${function:Connect-NinjaOne}.Ast.FindAll({
     }, $true)
 . ([scriptblock]::Create($functions.Extent.Text -join "`n"))
 
+# Removes from $Error what came after an error: what has been dealt with leaves no trace.
+function Clear-Trace ($Last) {
+    while ($global:Error.Count -and $global:Error[0] -ne $Last) { $global:Error.RemoveAt(0) }
+}
+
 # A package of the PowerShell Gallery is unpacked without the right to run what is in it. Where this user may not give
 # it, Connect-NinjaOne says what to type.
 $programs = [System.IO.Path]::Combine($PSScriptRoot, 'bin')
@@ -26,7 +31,8 @@ if ($env:OS -ne 'Windows_NT' -and [System.IO.Directory]::Exists($programs)) {
     foreach ($program in [System.IO.Directory]::GetFiles($programs, 'ninjaone-auth', 'AllDirectories')) {
         $mode = [System.IO.File]::GetUnixFileMode($program)
         if ($mode -band $toRun) { continue }
-        try { [System.IO.File]::SetUnixFileMode($program, $mode -bor $toRun) } catch { $global:Error.RemoveAt(0) }
+        $last = $global:Error[0]
+        try { [System.IO.File]::SetUnixFileMode($program, $mode -bor $toRun) } catch { Clear-Trace $last }
     }
 }
 
@@ -62,12 +68,13 @@ function Invoke-Renewal ($Module, $Held, $Talk) {
     }
     if ($connection.AuthMode -eq 'Client Credentials') { $arguments.UseClientAuth = $true }
     else { $arguments.UseTokenAuth = $true; $arguments.RefreshToken = $Held.Authentication.Refresh }
+    $last = $global:Error[0]
     try {
         & $Module { param ($Arguments) Connect-NinjaOne @Arguments } $arguments
         return
     } catch {
         $failed = $_
-        $global:Error.Remove($failed)
+        Clear-Trace $last
     }
     Exit-Connect $Talk @{
         id = $failed.FullyQualifiedErrorId -replace ',.*'; category = $failed.CategoryInfo.Category
@@ -100,8 +107,8 @@ function Get-NinjaOneToken {
 
         This gets the organizations in Windows PowerShell 5.1, and in PowerShell 7 too.
     .OUTPUTS
-        An object with the properties Token (SecureString), ExpiresOn (DateTimeOffset), Type and Url, which is the
-        address of the NinjaOne instance. With AsHeader, a hashtable with the key Authorization.
+        An object with Token (SecureString), ExpiresOn (DateTimeOffset), Type and Url, which is the address of the
+        NinjaOne instance. With AsHeader, a hashtable with the key Authorization.
     .LINK
         Connect-NinjaOne
     .LINK
@@ -165,6 +172,7 @@ function Clear-VaultSession ($Talk, $Vault, $Prefix) {
     $fields = 'Refresh', 'Access', 'ClientSecret', 'ClientId', 'AuthMode', 'URL', 'Instance', 'AuthScopes', 'RedirectURI',
     'AuthListenerPort', 'UseSecretManagement', 'WriteToSecretVault', 'ReadFromSecretVault', 'VaultName',
     'ParseDateTimes', 'Type', 'Expires'
+    $last = $global:Error[0]
     try {
         Microsoft.PowerShell.Core\Import-Module $module -Global @quietly
         if ($Vault -notin (& $module\Get-SecretVault @quietly).Name) { return }
@@ -178,7 +186,7 @@ function Clear-VaultSession ($Talk, $Vault, $Prefix) {
         return $removed
     } catch {
         $failed = $_
-        $global:Error.Remove($failed)
+        Clear-Trace $last
     }
     if ($failed.FullyQualifiedErrorId -like 'Modules_ModuleNotFound*') { return }
     Exit-Connect $Talk @{
@@ -212,10 +220,8 @@ function Clear-KeyringSession ($Talk, $Vault, $Prefix) {
     }
     $id = $Matches[2]
     $categories = @{
-        VaultNotFound = 'ObjectNotFound'; SessionNotStored = 'ObjectNotFound'; VaultBusy = 'ResourceBusy'
-        VaultLocked = 'PermissionDenied'; VaultTimedOut = 'OperationTimeout'; Interrupted = 'OperationStopped'
-        VaultPassphraseMissing = 'InvalidArgument'; VaultPassphraseWrong = 'AuthenticationError'
-        InvalidSetting = 'InvalidArgument'
+        SessionNotStored = 'ObjectNotFound'; VaultLocked = 'PermissionDenied'; VaultTimedOut = 'OperationTimeout'
+        VaultBusy = 'ResourceBusy'; Interrupted = 'OperationStopped'
     }
     Exit-Connect $Talk @{
         id = $id; category = if ($categories[$id]) { $categories[$id] } else { 'ResourceUnavailable' }
@@ -253,7 +259,6 @@ function Disconnect-NinjaOne {
         Get-NinjaOneToken
     #>
     [CmdletBinding(SupportsShouldProcess, PositionalBinding = $false, DefaultParameterSetName = 'Session')]
-    [OutputType([void])]
     param (
         [Parameter(Mandatory, ParameterSetName = 'Stored')]
         [string] $VaultName,
