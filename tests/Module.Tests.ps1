@@ -52,6 +52,10 @@ Describe 'The module' {
         $difference | Should -BeExactly 'Connect-NinjaOne', 'Disconnect-NinjaOne', 'Get-NinjaOneToken'
     }
 
+    It 'says that Constrained Language Mode is none for it' {
+        Invoke-Fresh "`$ExecutionContext.SessionState.LanguageMode = 'ConstrainedLanguage'; Import-Module '$folder'" | Should -BeLike 'NinjaOneAuth does not run in Constrained Language Mode*'
+    }
+
     It 'has help with examples for <_>' -ForEach 'Connect-NinjaOne', 'Disconnect-NinjaOne', 'Get-NinjaOneToken' {
         Import-Module $folder -Force
         $help = Get-Help $_ -Full

@@ -1,6 +1,9 @@
 #Requires -Version 5.1
 
 Set-StrictMode -Off
+if ($ExecutionContext.SessionState.LanguageMode -ne 'FullLanguage') {
+    throw 'NinjaOneAuth does not run in Constrained Language Mode, which forbids calls of .NET.'
+}
 
 # In the repository, the wrapper lies a folder above.
 $wrapper = [System.IO.Path]::Combine($PSScriptRoot, 'Connect-NinjaOne.ps1')
@@ -130,10 +133,12 @@ function Get-NinjaOneToken {
     if (-not $held) {
         Exit-Connect $talk @{
             id = 'NotConnected'; category = 'ObjectNotFound'; target = 'Connect-NinjaOne'
-            message = 'There is no session.'
+            message = 'There is no session with NinjaOne.'
             recommendation = if (Test-OtherCommand) {
-                "Run NinjaOneAuth\Connect-NinjaOne: what the module NinjaOne's own command has made can't be had."
-            } else { 'Run Connect-NinjaOne.' }
+                "Run NinjaOneAuth\Connect-NinjaOne. The session of the module NinjaOne can't be had, as its " +
+                    "Connect-NinjaOne is not ninjaone-auth's."
+            }
+            else { 'Run Connect-NinjaOne.' }
         }
     }
     $isRenewable = $held.Connection.AuthMode -eq 'Client Credentials' -or $held.Authentication.Refresh
@@ -239,8 +244,8 @@ function Disconnect-NinjaOne {
 
         NinjaOne is told nothing: an access token that somebody else has stays valid until it expires.
     .PARAMETER VaultName
-        Also remove the session that Connect-NinjaOne has stored under this name: in the vault of SecretManagement, or if
-        none of that name is registered, in the operating system's keyring. That there is none is an error.
+        Also remove the session that Connect-NinjaOne has stored under this name: from the vault of SecretManagement,
+        or if none of that name is registered, from the operating system's keyring. It is an error if there is none.
     .PARAMETER SecretPrefix
         The prefix with which the session was stored. If not set defaults to 'NinjaOne'.
     .EXAMPLE
