@@ -247,7 +247,7 @@ function Connect-NinjaOne {
                 $Talk.Process = [System.Diagnostics.Process]::Start($start)
             } catch {
                 $cause = $_.Exception.GetBaseException()
-                $advice = if ($cause.NativeErrorCode -eq 13) { "Allow it to be run: chmod +x '$($Talk.Program)'" }
+                $advice = if ($cause.NativeErrorCode -eq 13) { "Have its owner run: chmod +x '$($Talk.Program)'" }
                 Exit-ForProgram $Talk "does not start: $($cause.Message)" $advice
             }
         }

@@ -273,7 +273,7 @@ Describe 'Beside the module NinjaOne' {
 
     It 'works with NinjaOne replaced in memory, and with -Prefix for either' {
         $output = Invoke-Fresh "Import-Module '$own'; . (Get-Module NinjaOne) { . '$(Get-WrapperPath)' }; Import-Module '$own' -Prefix My; Import-Module '$folder' -Prefix Our
-            My; $($connect -replace 'Connect-', 'Connect-My'); (Get-OurNinjaOneToken).Type; Disconnect-OurNinjaOne; Get-MyNinjaOneAccess" -replace 'My; ', ''
+            $($connect -replace 'Connect-', 'Connect-My'); (Get-OurNinjaOneToken).Type; Disconnect-OurNinjaOne; Get-MyNinjaOneAccess"
         $output[-2..-1] | Should -BeExactly 'Bearer', 'none'
     }
 
@@ -322,6 +322,6 @@ Describe 'The package' {
     It 'says what to type where this user may not allow it to be run' -Skip:$IsWindows {
         $failure = Invoke-Fresh ($connect -replace 'Connect-', "[IO.File]::SetUnixFileMode('$program', 'UserRead'); try { Connect-" -replace '; \(Get.*', ' } catch { $$_ }')
         $failure.FullyQualifiedErrorId | Should -BeExactly 'ProgramFailed,Connect-NinjaOne'
-        $failure.ErrorDetails.RecommendedAction | Should -BeExactly "Allow it to be run: chmod +x '$program'"
+        $failure.ErrorDetails.RecommendedAction | Should -BeExactly "Have its owner run: chmod +x '$program'"
     }
 }

@@ -48,6 +48,11 @@ func TestErrorsAreRaised(t *testing.T) {
 	}
 	for _, id := range failure.All {
 		row := id.String() + " " + id.Category()
+		// Disconnect-NinjaOne has a list of what the program may tell it.
+		listed := regexp.MustCompile(`\b` + id.String() + ` = '(\w+)'`).FindStringSubmatch(commands)
+		if listed != nil && listed[1] != id.Category() {
+			t.Errorf("%s is listed as %s", row, listed[1])
+		}
 		if id.FromProgram() { // and perhaps from a command too
 			raised = slices.DeleteFunc(raised, func(r string) bool { return r == row })
 		} else if id.FromWrapper() && id != failure.PositionalParameterNotFound { // which PowerShell raises

@@ -7,7 +7,6 @@
     Copyright = 'Copyright (c) 2026 the ninjaone-auth authors'
     Description = 'Signs in to the NinjaOne RMM, with client credentials, a refresh token or a browser, keeps the session in a vault, and gives its access token to requests of your own. The module NinjaOne is not needed.'
     PowerShellVersion = '5.1'
-    DotNetFrameworkVersion = '4.7.2'
     CompatiblePSEditions = @('Desktop', 'Core')
     FunctionsToExport = @('Connect-NinjaOne', 'Disconnect-NinjaOne', 'Get-NinjaOneToken')
     CmdletsToExport = @()

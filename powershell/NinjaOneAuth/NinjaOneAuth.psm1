@@ -12,8 +12,8 @@ if (-not [System.IO.File]::Exists($wrapper)) {
 }
 . $wrapper
 
-# The wrapper is one function, as it must add nothing else to the module NinjaOne. What this module has in common with it
-# is taken out of it here.
+# The wrapper is one function, as it must add nothing else to the module NinjaOne. The functions inside it that this
+# module needs too are made here, from its text.
 $common = 'Exit-Connect', 'Exit-ForProgram', 'Find-Program', 'Get-NamedPlace', 'Find-ProgramElsewhere',
 'Get-PackagedPlace', 'Open-Program'
 $functions = ${function:Connect-NinjaOne}.Ast.FindAll({
@@ -226,6 +226,7 @@ function Clear-KeyringSession ($Talk, $Vault, $Prefix) {
     $id = $Matches[2]
     $categories = @{
         SessionNotStored = 'ObjectNotFound'; VaultLocked = 'PermissionDenied'; VaultTimedOut = 'OperationTimeout'
+        VaultPassphraseMissing = 'InvalidArgument'; VaultPassphraseWrong = 'AuthenticationError'
         VaultBusy = 'ResourceBusy'; Interrupted = 'OperationStopped'
     }
     Exit-Connect $Talk @{
