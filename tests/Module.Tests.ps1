@@ -12,6 +12,13 @@ BeforeAll {
     $folder = Join-Path (Split-Path $PSScriptRoot) 'powershell' 'NinjaOneAuth'
     $service = Start-Standin
     $app = Invoke-Standin POST /apps @{ instance = 'eu' }
+    # A folder with what the keyring is when it is a file, and the environment for that.
+    function New-Ring {
+        $ring = (New-Item -ItemType Directory (Join-Path $TestDrive "$([guid]::NewGuid())")).FullName
+        [IO.File]::WriteAllText("$ring/passphrase", 'a passphrase of the tests')
+        if (-not $IsWindows) { [IO.File]::SetUnixFileMode("$ring/passphrase", 'UserRead, UserWrite') }
+        @{ HOME = $ring; NINJAONE_AUTH_VAULT_BACKEND = 'file'; NINJAONE_AUTH_VAULT_PASSPHRASE_FILE = "$ring/passphrase" }
+    }
     $application = @{ Instance = 'eu'; ClientId = $app.clientId; ClientSecret = $app.clientSecret }
     function New-RefreshToken { (Invoke-Standin POST /refresh-token @{ clientId = $app.clientId }).refreshToken }
     # The session in a module, and a change of it.
@@ -161,11 +168,7 @@ Describe 'Get-NinjaOneToken' {
 Describe 'Disconnect-NinjaOne' {
     BeforeEach {
         Import-Module $folder -Force
-        $ring = Join-Path $TestDrive 'ring'
-        $null = New-Item -ItemType Directory $ring -Force
-        [IO.File]::WriteAllText("$ring/passphrase", 'a passphrase of the tests')
-        if (-not $IsWindows) { [IO.File]::SetUnixFileMode("$ring/passphrase", 'UserRead, UserWrite') }
-        $surroundings = @{ HOME = $ring; NINJAONE_AUTH_VAULT_BACKEND = 'file'; NINJAONE_AUTH_VAULT_PASSPHRASE_FILE = "$ring/passphrase" }
+        $surroundings = New-Ring
         $saved = @{}
         foreach ($name in $surroundings.Keys) { $saved[$name] = [Environment]::GetEnvironmentVariable($name); [Environment]::SetEnvironmentVariable($name, $surroundings[$name]) }
     }
@@ -323,5 +326,18 @@ Describe 'The package' {
         $failure = Invoke-Fresh ($connect -replace 'Connect-', "[IO.File]::SetUnixFileMode('$program', 'UserRead'); try { Connect-" -replace '; \(Get.*', ' } catch { $$_ }')
         $failure.FullyQualifiedErrorId | Should -BeExactly 'ProgramFailed,Connect-NinjaOne'
         $failure.ErrorDetails.RecommendedAction | Should -BeExactly "Have its owner run: chmod +x '$program'"
+    }
+}
+
+Describe 'docs/module.md' {
+    # Their requests check the stand-in's certificate, which PowerShell gets to know by SSL_CERT_FILE, on Linux alone.
+    It 'has recipes that run' -Skip:(-not $IsLinux) {
+        $page = [IO.File]::ReadAllText((Join-Path (Split-Path $PSScriptRoot) 'docs' 'module.md')) -replace '(?s).*\n## Recipes\n|\n## .*'
+        $recipes = ([regex]::Matches($page, '(?m)^    (.*)$') | ForEach-Object { $_.Groups[1].Value }) -join "`n" -replace "'devices'", "'organizations'"
+        @($recipes -split "`n").Count | Should -BeGreaterThan 9
+        $output = Invoke-Shell "`$ErrorActionPreference = 'Stop'; Import-Module '$folder'
+            Connect-NinjaOne -Instance eu -ClientId '$($app.clientId)' -ClientSecret '$($app.clientSecret)' -UseClientAuth -UseSecretManagement -VaultName NinjaOneVault -WriteToSecretVault -WarningAction Ignore
+            `$answers = & { $recipes }; @(`$answers).Count; try { Get-NinjaOneToken } catch { `$_.FullyQualifiedErrorId }" -Environment (New-Ring)
+        $output.Trim() -split '\r?\n' | Should -Be '4', 'NotConnected,Get-NinjaOneToken'
     }
 }
