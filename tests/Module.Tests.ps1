@@ -95,11 +95,11 @@ Describe 'Get-NinjaOneToken' {
     ) {
         $how = if ($mode -eq 'Client Credentials') { @{ UseClientAuth = $true } } else { @{ UseTokenAuth = $true; RefreshToken = New-RefreshToken } }
         Connect-NinjaOne @application @how -Scopes monitoring -ParseDateTimes
-        Set-Expiry 65
+        Set-Expiry 90
         $before = Get-Held
         $settings = Format-Json $before.Connection
         Get-Plain (Get-NinjaOneToken).Token | Should -BeExactly $before.Authentication.Access
-        Set-Expiry 55
+        Set-Expiry 45
         $token = Get-NinjaOneToken
         $after = Get-Held
         Get-Plain $token.Token | Should -BeExactly $after.Authentication.Access
