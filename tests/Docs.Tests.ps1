@@ -1,0 +1,212 @@
+# The commands of README.md and docs/*.md. A block of powershell or sh is run against the stand-in NinjaOne, in a fresh home, page
+# by page from top to bottom, unless its fence says what it needs that no test has:
+#
+#     ```powershell needs:azure
+#
+# Run or not, it parses, calls nothing that is not there, and shows no secret. Blocks of ini and yaml are checked in docs_test.go.
+
+BeforeDiscovery {
+    $root = Split-Path $PSScriptRoot
+    # Connect-NinjaOne.md is made from the wrapper, whose tests look at its examples.
+    $pages = foreach ($file in Get-Item "$root/README.md", "$root/docs/*.md" | Where-Object Name -ne 'Connect-NinjaOne.md') {
+        $text = [IO.File]::ReadAllText($file) -replace "`r"
+        $blocks = foreach ($fence in [regex]::Matches($text, '(?ms)^```(\w*)(?: needs:(\w+))?(.*?)\n(.*?)^```$')) {
+            $line = ($text.Substring(0, $fence.Index) -split "`n").Count
+            @{
+                Name = "$($file.Name):$line"; Language = $fence.Groups[1].Value; Needs = $fence.Groups[2].Value
+                Rest = $fence.Groups[3].Value; Text = $fence.Groups[4].Value
+            }
+        }
+        $prose = $text -replace '(?ms)^```.*?^```$'
+        @{ Page = $file.Name; Prose = $prose; Blocks = @($blocks) }
+    }
+    $blocks = $pages.Blocks | Where-Object { $_ }
+    $running = $pages | Where-Object { $_.Blocks | Where-Object { $_.Language -in 'powershell', 'sh' -and -not $_.Needs } }
+}
+
+BeforeAll {
+    Import-Module (Join-Path $PSScriptRoot 'Wrapper.psm1') -Force
+    $root = Split-Path $PSScriptRoot
+    $program = Get-BuiltProgram NINJAONE_AUTH_PATH ./cmd/ninjaone-auth
+    $before = @{}
+    foreach ($name in 'PATH', 'HOME', 'BROWSER', 'PSModulePath', 'CURL_CA_BUNDLE', 'CREDENTIALS_DIRECTORY', 'NINJAONE_CLIENT_SECRET', 'NINJAONE_AUTH_PATH',
+        'NINJAONE_AUTH_VAULT_BACKEND', 'NINJAONE_AUTH_VAULT_PASSPHRASE_FILE', 'XDG_CONFIG_HOME', 'XDG_CACHE_HOME', 'XDG_DATA_HOME', 'XDG_STATE_HOME') {
+        $before[$name] = [Environment]::GetEnvironmentVariable($name)
+    }
+    $env:PSModulePath = "$root/powershell:$env:PSModulePath"
+    . (Get-WrapperPath)
+
+    # What other branches bring; a block that uses what is not there yet is not run. To be removed when they have landed.
+    $awaited = '^ninjaone-auth (login|logout|status|doctor|install|uninstall|completion)\b|^ninjaone-auth token .*--header|^(Get-NinjaOneToken|Disconnect-NinjaOne)\b|NinjaOneAuth'
+
+    # The calls of the program in a text, without what a shell makes of the rest of the line.
+    function Find-ProgramCall ($Text) {
+        $calls = [regex]::Matches(($Text -replace '\\\n\s*', ' '), '(?m)(?<=^|[\s`(|;/])ninjaone-auth ([a-z-][^`\n|;)>&]*)')
+        foreach ($call in $calls) { ($call.Groups[1].Value -replace '\s+#.*' -replace '["'']').Trim() }
+    }
+    # What a call is refused for. With --help it is parsed, and nothing is done.
+    function Test-ProgramCall ($Call) {
+        $said = & $program @($Call -split '\s+') --help 2>&1
+        if ($LASTEXITCODE) { "ninjaone-auth $Call`: $($said[0])" }
+    }
+    # What PowerShell refuses in a script, or Windows PowerShell 5.1, or Connect-NinjaOne and the module NinjaOneAuth.
+    function Test-Script ($Script) {
+        $tokens = $errors = $null
+        $tree = [System.Management.Automation.Language.Parser]::ParseInput($Script, [ref] $tokens, [ref] $errors)
+        $errors | ForEach-Object { "$_" }
+        Find-NewSyntax $Script | ForEach-Object { "Windows PowerShell 5.1 lacks $_" }
+        $tables = @{}
+        foreach ($assignment in $tree.FindAll({ $args[0] -is [System.Management.Automation.Language.AssignmentStatementAst] }, $true)) {
+            $table = $assignment.Right.Find({ $args[0] -is [System.Management.Automation.Language.HashtableAst] }, $false)
+            if ($table) { $tables["$($assignment.Left)".TrimStart('$')] = $table.KeyValuePairs.Item1.Extent.Text }
+        }
+        foreach ($call in $tree.FindAll({ $args[0] -is [System.Management.Automation.Language.CommandAst] }, $true)) {
+            $name = $call.GetCommandName()
+            if ($name -notin 'Connect-NinjaOne', 'cno', 'Disconnect-NinjaOne', 'Get-NinjaOneToken') { continue }
+            $command = Get-Command $name -ErrorAction Ignore
+            if (-not $command) { "$name is not there"; continue }
+            $used = foreach ($element in $call.CommandElements) {
+                if ($element -is [System.Management.Automation.Language.CommandParameterAst]) { $element.ParameterName }
+                elseif ($element.Splatted) { $tables[$element.VariablePath.UserPath] }
+            }
+            $used | Where-Object { $_ -and $_ -notin $command.Parameters.Keys } | ForEach-Object { "$name has no parameter -$_" }
+        }
+    }
+    function Test-Block ($Block) {
+        if ($Block.Language -eq 'powershell') { Test-Script $Block.Text }
+        if ($Block.Language -eq 'sh') {
+            $said = $Block.Text | sh -n 2>&1
+            if ($LASTEXITCODE) { "$said" }
+        }
+        Find-ProgramCall $Block.Text | ForEach-Object { Test-ProgramCall $_ }
+    }
+    function Test-Awaited ($Block) { @(Test-Block $Block) -and @($Block.Text -split '\n').Where({ $_.Trim() -match $awaited -or $_ -match "[|({;] ?($($awaited.Replace('^', '')))" }) }
+
+    # A secret that a reader would leave in the list of processes or in the history of the shell.
+    function Find-ShownSecret ($Text) {
+        [regex]::Matches($Text, '(?i)-H ?["'']Authorization|-(Client)?Secret[ :]+["'']|-RefreshToken[ :]+["'']|-Password[ :]+["'']|(Client|_)Secret["'']?\s*[=:]\s*["''][^"''$@{]' +
+            '|--(client-secret|refresh-token|passphrase|value|password)[ =]|(SECRET|TOKEN|PASSPHRASE)=[^\s$@"]|AsPlainText -Force|echo .*(secret|token)').Value
+    }
+
+    # A console on a machine that has the module NinjaOne with ninjaone-auth in it, and someone at it who knows the secrets.
+    $prelude = {
+        param ($Wrapper, $Secrets, $Folder)
+        $ErrorActionPreference = 'Stop'
+        Set-Location $Folder
+        New-Module -Name NinjaOne -ArgumentList $Wrapper {
+            param ($Wrapper)
+            . $Wrapper
+            function Get-NinjaOneOrganisations {
+                $headers = @{ Authorization = '{0} {1}' -f $Script:NRAPIAuthenticationInformation.Type, $Script:NRAPIAuthenticationInformation.Access }
+                Invoke-RestMethod "$($Script:NRAPIConnectionInformation.URL)/v2/organizations" -Headers $headers
+            }
+            Export-ModuleMember -Function Connect-NinjaOne, Get-NinjaOneOrganisations -Alias cno
+        } | Import-Module
+        function Get-Credential ([Parameter(Mandatory)] $UserName, [Parameter(Mandatory)] $Message) {
+            [pscredential]::new($UserName, (ConvertTo-SecureString $Secrets[$UserName] -AsPlainText -Force))
+        }
+    }
+}
+
+AfterAll {
+    foreach ($name in $before.Keys) { [Environment]::SetEnvironmentVariable($name, $before[$name]) }
+    Clear-Leftover
+}
+
+Describe 'The page Connect-NinjaOne.md' {
+    It 'is what tests/help-page.ps1 makes of the wrapper' {
+        & (Join-Path $PSScriptRoot 'help-page.ps1') -Path (Join-Path $TestDrive 'page.md')
+        [IO.File]::ReadAllText("$root/docs/Connect-NinjaOne.md") -replace "`r" | Should -BeExactly ([IO.File]::ReadAllText((Join-Path $TestDrive 'page.md'))) -Because 'make docs writes it'
+    }
+}
+
+Describe 'The text of <Page>' -ForEach $pages {
+    It 'has its commands in fences, where they are looked at' {
+        [regex]::Matches($Prose, '(?m)(?<=^\n)(    |\t)\S.*').Value | Should -BeNullOrEmpty
+        $Prose | Should -Not -Match '(?m)^```'
+    }
+
+    It 'names what there is, and shows no secret' {
+        $spans = [regex]::Matches($Prose, '`([^`\n]+)`').ForEach({ $_.Groups[1].Value })
+        $unknown = $spans | ForEach-Object { Find-ProgramCall $_ } | Where-Object { "ninjaone-auth $_" -notmatch $awaited } | ForEach-Object { Test-ProgramCall $_ }
+        $unknown | Should -BeNullOrEmpty
+        $spans | Where-Object { $_ -match '^Connect-NinjaOne -' } | ForEach-Object { Test-Script $_ } | Should -BeNullOrEmpty
+        $spans | ForEach-Object { Find-ShownSecret $_ } | Should -BeNullOrEmpty
+    }
+}
+
+Describe 'The block <Name>' -ForEach $blocks {
+    It 'is of a kind that is looked at, or says what it needs' {
+        $Language | Should -BeIn 'powershell', 'sh', 'ini', 'yaml', 'cron', 'dockerfile', 'json', 'text'
+        $Needs | Should -BeIn '', 'windows', 'macos', 'root', 'azure', 'github', 'docker', 'release', 'secretstore', 'ssh', 'network', 'service'
+        $Rest | Should -BeExactly ''
+        if ($Language -eq 'text') { $Text | Should -Not -Match '(?m)^ *(PS> |\$ )?(ninjaone-auth|Connect-NinjaOne) -' }
+        if ($Language -eq 'cron') { $Text | Should -Match '^(#.*\n|\S+=.*\n)*([\d*/,-]+ ){5}\S' }
+    }
+
+    It 'parses, and calls what there is' { if (-not (Test-Awaited $_)) { Test-Block $_ | Should -BeNullOrEmpty } }
+
+    It 'shows no secret' { Find-ShownSecret $Text | Should -BeNullOrEmpty }
+}
+
+Describe 'The commands of <Page>' -ForEach $running {
+    BeforeAll {
+        # What a reader has done before: an application in NinjaOne, its secret in a file or in the head, a session in the vault.
+        $service = Start-Standin
+        $port = Get-FreePort
+        $secrets = @{}
+        foreach ($app in @{ instance = 'eu'; clientId = 'AAaaA1aaAaAA-aaAaaA11a1A-aA' }, @{ instance = 'oc'; clientId = 'BBbbB2bbBbBB-bbBbbB22b2B-bB' }) {
+            $secrets[$app.clientId] = (Invoke-Standin POST /apps ($app + @{ redirectUris = @("http://localhost:$port/"); autoConsent = $true })).clientSecret
+        }
+        $folder = (New-Item -ItemType Directory -Path (Join-Path $TestDrive "home of $Page")).FullName
+        foreach ($name in 'XDG_CONFIG_HOME', 'XDG_CACHE_HOME', 'XDG_DATA_HOME', 'XDG_STATE_HOME') { [Environment]::SetEnvironmentVariable($name, $null) }
+        $env:HOME = $env:CREDENTIALS_DIRECTORY = $folder
+        $env:PATH = "$(Split-Path $program):$($before.PATH)"
+        $env:NINJAONE_AUTH_PATH = $program
+        $env:BROWSER = "curl --silent --location --output $folder/page.html --noproxy localhost"
+        $env:CURL_CA_BUNDLE = $service.certFile
+        $env:NINJAONE_CLIENT_SECRET = $secret = $secrets['AAaaA1aaAaAA-aaAaaA11a1A-aA']
+        $env:NINJAONE_AUTH_VAULT_BACKEND = 'file'
+        $env:NINJAONE_AUTH_VAULT_PASSPHRASE_FILE = "$folder/passphrase"
+        foreach ($file in 'client-secret', 'passphrase') {
+            [IO.File]::WriteAllText("$folder/$file", $secret)
+            chmod 600 "$folder/$file"
+        }
+        $stored = @{ Instance = 'eu'; ClientId = 'AAaaA1aaAaAA-aaAaaA11a1A-aA'; ClientSecret = $secret; UseClientAuth = $true
+            UseSecretManagement = $true; VaultName = 'NinjaOneVault'; WriteToSecretVault = $true }
+        $null = ConvertTo-Json -Compress @{ parameters = $stored } | & $program connect
+        $LASTEXITCODE | Should -Be 0
+        $console = [powershell]::Create()
+        $null = $console.AddScript($prelude).AddArgument((Get-WrapperPath)).AddArgument($secrets).AddArgument($folder).Invoke()
+        $console.HadErrors | Should -BeFalse
+    }
+    AfterAll { $console.Dispose() }
+
+    It 'run, and print no secret' {
+        foreach ($block in $Blocks | Where-Object { $_.Language -in 'powershell', 'sh' -and -not $_.Needs }) {
+            if (Test-Awaited $block) { Write-Warning "not run yet: $($block.Name)"; continue }
+            # Another run of the tests may have the port.
+            $text = $block.Text -replace '\b9090\b', $port
+            # A block that is a file is written to it, and run where something calls it.
+            if ($text -match '\A(?:#!.*\n)?# (~/)?(?<file>[\w./-]+)\n') {
+                $file = Join-Path $folder $Matches.file
+                $null = New-Item -ItemType Directory -Force (Split-Path $file)
+                [IO.File]::WriteAllText($file, $text)
+                chmod 700 $file
+                $text = if ($block.Language -eq 'powershell') { "& '$file'" } else { "'$file'" }
+            }
+            if ($block.Language -eq 'powershell') {
+                $console.Commands.Clear()
+                $console.Streams.ClearStreams()
+                $failure = $null
+                $output = try { $console.AddScript($text).Invoke() } catch { $failure = $_.Exception }
+                "$failure$($console.Streams.Error)" | Should -BeExactly '' -Because "$($block.Name) was run"
+                $output = @($output) + $console.Streams.Information + $console.Streams.Warning
+            } else {
+                $output = sh -c "cd ""`$HOME"" && set -eu`n$text" 2>&1
+                $LASTEXITCODE | Should -Be 0 -Because "$($block.Name) said: $output"
+            }
+            Find-Secret $output | Should -BeNullOrEmpty -Because "$($block.Name) was run"
+        }
+    }
+}
