@@ -28,12 +28,8 @@ BeforeAll {
     Import-Module (Join-Path $PSScriptRoot 'Wrapper.psm1') -Force
     $root = Split-Path $PSScriptRoot
     $program = Get-BuiltProgram NINJAONE_AUTH_PATH ./cmd/ninjaone-auth
-    $before = @{}
-    foreach ($name in 'PATH', 'HOME', 'BROWSER', 'PSModulePath', 'CURL_CA_BUNDLE', 'CREDENTIALS_DIRECTORY', 'NINJAONE_CLIENT_SECRET', 'NINJAONE_AUTH_PATH',
-        'NINJAONE_AUTH_VAULT_BACKEND', 'NINJAONE_AUTH_VAULT_PASSPHRASE_FILE', 'XDG_CONFIG_HOME', 'XDG_CACHE_HOME', 'XDG_DATA_HOME', 'XDG_STATE_HOME') {
-        $before[$name] = [Environment]::GetEnvironmentVariable($name)
-    }
-    $env:PSModulePath = "$root/powershell:$env:PSModulePath"
+    $modulePath = $env:PSModulePath
+    $env:PSModulePath = "$root/powershell:$modulePath"
     . (Get-WrapperPath)
 
     # What other branches bring; a block that uses what is not there yet is not run. To be removed when they have landed.
@@ -84,32 +80,36 @@ BeforeAll {
 
     # A secret that a reader would leave in the list of processes or in the history of the shell.
     function Find-ShownSecret ($Text) {
-        [regex]::Matches($Text, '(?i)-H ?["'']Authorization|-(Client)?Secret[ :]+["'']|-RefreshToken[ :]+["'']|-Password[ :]+["'']|(Client|_)Secret["'']?\s*[=:]\s*["''][^"''$@{]' +
-            '|--(client-secret|refresh-token|passphrase|value|password)[ =]|(SECRET|TOKEN|PASSPHRASE)=[^\s$@"]|AsPlainText -Force|echo .*(secret|token)').Value
+        [regex]::Matches($Text, '(?i)-H ?["'']Authorization|-(Client)?Secret[ :]+["'']|-RefreshToken[ :]+["'']|-Password[ :]+["'']|(Client|_)Secret["'']?\s*[=:]\s*["''][^"''$@{…]' +
+            '|--(client-secret|refresh-token|passphrase|value|password)[ =]|(SECRET|TOKEN|PASSPHRASE)=[^\s$@"]|AsPlainText -Force|echo .*(secret|token)').ForEach({ $_.Value })
     }
 
     # A console on a machine that has the module NinjaOne with ninjaone-auth in it, and someone at it who knows the secrets.
-    $prelude = {
-        param ($Wrapper, $Secrets, $Folder)
+    $console = {
+        Remove-Item Function:Connect-NinjaOne, Alias:cno
         $ErrorActionPreference = 'Stop'
-        Set-Location $Folder
-        New-Module -Name NinjaOne -ArgumentList $Wrapper {
-            param ($Wrapper)
-            . $Wrapper
+        Set-Location $HOME
+        New-Module -Name NinjaOne -ArgumentList WRAPPER {
+            . $args[0]
             function Get-NinjaOneOrganisations {
                 $headers = @{ Authorization = '{0} {1}' -f $Script:NRAPIAuthenticationInformation.Type, $Script:NRAPIAuthenticationInformation.Access }
                 Invoke-RestMethod "$($Script:NRAPIConnectionInformation.URL)/v2/organizations" -Headers $headers
             }
             Export-ModuleMember -Function Connect-NinjaOne, Get-NinjaOneOrganisations -Alias cno
         } | Import-Module
+        $vault = @{ UseSecretManagement = $true; VaultName = 'NinjaOneVault'; WriteToSecretVault = $true }
+        $secrets = ConvertFrom-Json -AsHashtable SECRETS
         function Get-Credential ([Parameter(Mandatory)] $UserName, [Parameter(Mandatory)] $Message) {
-            [pscredential]::new($UserName, (ConvertTo-SecureString $Secrets[$UserName] -AsPlainText -Force))
+            [pscredential]::new($UserName, (ConvertTo-SecureString $secrets[$UserName] -AsPlainText -Force))
         }
+        $application = @{ Instance = 'eu'; ClientId = 'AAaaA1aaAaAA-aaAaaA11a1A-aA'; ClientSecret = $secrets['AAaaA1aaAaAA-aaAaaA11a1A-aA'] }
+        Connect-NinjaOne @vault @application -UseClientAuth
+        Remove-Variable vault, application
     }
 }
 
 AfterAll {
-    foreach ($name in $before.Keys) { [Environment]::SetEnvironmentVariable($name, $before[$name]) }
+    $env:PSModulePath = $modulePath
     Clear-Leftover
 }
 
@@ -150,63 +150,46 @@ Describe 'The block <Name>' -ForEach $blocks {
 }
 
 Describe 'The commands of <Page>' -ForEach $running {
-    BeforeAll {
-        # What a reader has done before: an application in NinjaOne, its secret in a file or in the head, a session in the vault.
+    It 'run, and print no secret' {
+        # What a reader has done before: an application in NinjaOne, its secret in a file, a session in the vault.
         $service = Start-Standin
         $port = Get-FreePort
         $secrets = @{}
         foreach ($app in @{ instance = 'eu'; clientId = 'AAaaA1aaAaAA-aaAaaA11a1A-aA' }, @{ instance = 'oc'; clientId = 'BBbbB2bbBbBB-bbBbbB22b2B-bB' }) {
             $secrets[$app.clientId] = (Invoke-Standin POST /apps ($app + @{ redirectUris = @("http://localhost:$port/"); autoConsent = $true })).clientSecret
         }
+        $secret = $secrets['AAaaA1aaAaAA-aaAaaA11a1A-aA']
         $folder = (New-Item -ItemType Directory -Path (Join-Path $TestDrive "home of $Page")).FullName
-        foreach ($name in 'XDG_CONFIG_HOME', 'XDG_CACHE_HOME', 'XDG_DATA_HOME', 'XDG_STATE_HOME') { [Environment]::SetEnvironmentVariable($name, $null) }
-        $env:HOME = $env:CREDENTIALS_DIRECTORY = $folder
-        $env:PATH = "$(Split-Path $program):$($before.PATH)"
-        $env:NINJAONE_AUTH_PATH = $program
-        $env:BROWSER = "curl --silent --location --output $folder/page.html --noproxy localhost"
-        $env:CURL_CA_BUNDLE = $service.certFile
-        $env:NINJAONE_CLIENT_SECRET = $secret = $secrets['AAaaA1aaAaAA-aaAaaA11a1A-aA']
-        $env:NINJAONE_AUTH_VAULT_BACKEND = 'file'
-        $env:NINJAONE_AUTH_VAULT_PASSPHRASE_FILE = "$folder/passphrase"
-        foreach ($file in 'client-secret', 'passphrase') {
-            [IO.File]::WriteAllText("$folder/$file", $secret)
-            chmod 600 "$folder/$file"
+        $environment = @{
+            HOME = $folder; XDG_CONFIG_HOME = "$folder/.config"; XDG_CACHE_HOME = "$folder/.cache"; PATH = "$(Split-Path $program):$env:PATH"
+            NINJAONE_AUTH_PATH = $program; NINJAONE_AUTH_VAULT_BACKEND = 'file'; NINJAONE_AUTH_VAULT_PASSPHRASE_FILE = "$folder/passphrase"
+            NINJAONE_CLIENT_SECRET = $secret; CURL_CA_BUNDLE = $service.certFile
+            BROWSER = "curl --silent --location --output $folder/page.html --noproxy localhost"
         }
-        $stored = @{ Instance = 'eu'; ClientId = 'AAaaA1aaAaAA-aaAaaA11a1A-aA'; ClientSecret = $secret; UseClientAuth = $true
-            UseSecretManagement = $true; VaultName = 'NinjaOneVault'; WriteToSecretVault = $true }
-        $null = ConvertTo-Json -Compress @{ parameters = $stored } | & $program connect
-        $LASTEXITCODE | Should -Be 0
-        $console = [powershell]::Create()
-        $null = $console.AddScript($prelude).AddArgument((Get-WrapperPath)).AddArgument($secrets).AddArgument($folder).Invoke()
-        $console.HadErrors | Should -BeFalse
-    }
-    AfterAll { $console.Dispose() }
+        foreach ($file in 'client-secret', 'passphrase') { [IO.File]::WriteAllText("$folder/$file", $secret) }
+        chmod 600 "$folder/client-secret" "$folder/passphrase"
 
-    It 'run, and print no secret' {
-        foreach ($block in $Blocks | Where-Object { $_.Language -in 'powershell', 'sh' -and -not $_.Needs }) {
+        $number = 0
+        $script = foreach ($block in $Blocks | Where-Object { $_.Language -in 'powershell', 'sh' -and -not $_.Needs }) {
             if (Test-Awaited $block) { Write-Warning "not run yet: $($block.Name)"; continue }
+            "'--- $($block.Name)'"
             # Another run of the tests may have the port.
             $text = $block.Text -replace '\b9090\b', $port
-            # A block that is a file is written to it, and run where something calls it.
-            if ($text -match '\A(?:#!.*\n)?# (~/)?(?<file>[\w./-]+)\n') {
-                $file = Join-Path $folder $Matches.file
-                $null = New-Item -ItemType Directory -Force (Split-Path $file)
-                [IO.File]::WriteAllText($file, $text)
-                chmod 700 $file
-                $text = if ($block.Language -eq 'powershell') { "& '$file'" } else { "'$file'" }
-            }
-            if ($block.Language -eq 'powershell') {
-                $console.Commands.Clear()
-                $console.Streams.ClearStreams()
-                $failure = $null
-                $output = try { $console.AddScript($text).Invoke() } catch { $failure = $_.Exception }
-                "$failure$($console.Streams.Error)" | Should -BeExactly '' -Because "$($block.Name) was run"
-                $output = @($output) + $console.Streams.Information + $console.Streams.Warning
-            } else {
-                $output = sh -c "cd ""`$HOME"" && set -eu`n$text" 2>&1
-                $LASTEXITCODE | Should -Be 0 -Because "$($block.Name) said: $output"
-            }
-            Find-Secret $output | Should -BeNullOrEmpty -Because "$($block.Name) was run"
+            $number++
+            # A block that begins with the name of a file is that file; a script of the shell always is one.
+            $named = $text -match '\A(?:#!.*\n)?# (?:~/)?(?<file>[\w./-]+)\n'
+            if ($block.Language -eq 'powershell' -and -not $named) { $text; continue }
+            $file = if ($named) { Join-Path $folder $Matches.file } else { Join-Path $TestDrive "$Page.$number.sh" }
+            $null = New-Item -ItemType Directory -Force (Split-Path $file)
+            [IO.File]::WriteAllText($file, $text)
+            chmod 700 $file
+            if ($block.Language -eq 'powershell') { "& '$file'" } else { "sh -eu '$file'" }
+            'if ($LASTEXITCODE) { throw "exit status $LASTEXITCODE" }'
         }
+        $begin = "$console".Replace('WRAPPER', "'$(Get-WrapperPath)'").Replace('SECRETS', "'$(ConvertTo-Json -Compress $secrets)'")
+        $shell = Start-Shell ((@($begin) + $script) -join "`n") @() $environment
+        $output = Wait-Shell $shell
+        $shell.Process.ExitCode | Should -Be 0 -Because "the last block of these failed: $output"
+        Find-Secret $output | Should -BeNullOrEmpty
     }
 }
