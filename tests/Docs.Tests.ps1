@@ -20,7 +20,6 @@ BeforeDiscovery {
         $prose = $text -replace '(?ms)^```.*?^```$'
         @{ Page = $file.Name; Prose = $prose; Blocks = @($blocks) }
     }
-    $blocks = $pages.Blocks | Where-Object { $_ }
     $running = $pages | Where-Object { $_.Blocks | Where-Object { $_.Language -in 'powershell', 'sh' -and -not $_.Needs } }
 }
 
@@ -135,18 +134,24 @@ Describe 'The text of <Page>' -ForEach $pages {
     }
 }
 
-Describe 'The block <Name>' -ForEach $blocks {
-    It 'is of a kind that is looked at, or says what it needs' {
-        $Language | Should -BeIn 'powershell', 'sh', 'ini', 'yaml', 'cron', 'dockerfile', 'json', 'text'
-        $Needs | Should -BeIn '', 'windows', 'macos', 'root', 'azure', 'github', 'docker', 'release', 'secretstore', 'ssh', 'network', 'service'
-        $Rest | Should -BeExactly ''
-        if ($Language -eq 'text') { $Text | Should -Not -Match '(?m)^ *(PS> |\$ )?(ninjaone-auth|Connect-NinjaOne) -' }
-        if ($Language -eq 'cron') { $Text | Should -Match '^(#.*\n|\S+=.*\n)*([\d*/,-]+ ){5}\S' }
+Describe 'The blocks of <Page>' -ForEach $pages {
+    It 'are of a kind that is looked at, or say what they need' {
+        foreach ($block in $Blocks) {
+            $block.Language | Should -BeIn 'powershell', 'sh', 'ini', 'yaml', 'cron', 'dockerfile', 'json', 'text' -Because $block.Name
+            $block.Needs | Should -BeIn '', 'windows', 'macos', 'root', 'azure', 'github', 'docker', 'release', 'secretstore', 'ssh', 'network', 'service' -Because $block.Name
+            $block.Rest | Should -BeExactly '' -Because $block.Name
+            if ($block.Language -eq 'text') { $block.Text | Should -Not -Match '(?m)^ *(PS> |\$ )?(ninjaone-auth|Connect-NinjaOne) -' }
+            if ($block.Language -eq 'cron') { $block.Text | Should -Match '^(#.*\n|\w+=.*\n)*([\d*/,-]+ ){5}\S' }
+        }
     }
 
-    It 'parses, and calls what there is' { if (-not (Test-Awaited $_)) { Test-Block $_ | Should -BeNullOrEmpty } }
-
-    It 'shows no secret' { Find-ShownSecret $Text | Should -BeNullOrEmpty }
+    It 'parse, call what there is, and show no secret' {
+        $problems = foreach ($block in $Blocks) {
+            if (-not (Test-Awaited $block)) { Test-Block $block | ForEach-Object { "$($block.Name): $_" } }
+            Find-ShownSecret $block.Text | ForEach-Object { "$($block.Name) shows a secret: $_" }
+        }
+        $problems | Should -BeNullOrEmpty
+    }
 }
 
 Describe 'The commands of <Page>' -ForEach $running {
