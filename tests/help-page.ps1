@@ -15,7 +15,8 @@ function Format-Sentence ($Text) { $Text -replace '(?<=[a-z)''"]\.|e\.g\.) (?=\S
 # Switches stand in brackets even where they are mandatory: whoever leaves them out gets another set.
 function Get-Syntax ($Set) {
     $words = foreach ($parameter in $Set.Parameters | Where-Object { $_.Name -in $names -and $_.Name -ne 'ProgressAction' }) {
-        $word = if ($parameter.ParameterType -eq [switch]) { "[-$($parameter.Name)]" } else { "-$($parameter.Name) <$($parameter.ParameterType.Name)>" }
+        $type = $parameter.ParameterType
+        $word = if ($type -eq [switch]) { "[-$($parameter.Name)]" } else { "-$($parameter.Name) <$($type.Name)>" }
         if ($parameter.IsMandatory -or $word.StartsWith('[')) { $word } else { "[$word]" }
     }
     $lines = @('Connect-NinjaOne')
@@ -28,10 +29,12 @@ function Get-Syntax ($Set) {
 # One block for the sets in which the parameter is mandatory, and one for the others, in the order of the sets.
 function Get-Parameter ($Name) {
     $parameter, $described = $command.Parameters[$Name], ($help.parameters.parameter | Where-Object name -eq $Name)
-    "### -$Name", $(if ($described) { Format-Sentence (Get-Text $described.description) } else { 'How this command responds to progress updates.' }), ''
+    $text = if ($described) { Get-Text $described.description } else { 'How this command responds to progress updates.' }
+    "### -$Name", (Format-Sentence $text), ''
     $default = if ("$($described.defaultValue)") { $described.defaultValue } else { 'None' }
     $sets = $command.ParameterSets | Where-Object { $_.Parameters.Name -contains $Name }
-    foreach ($group in $sets | Group-Object { ($_.Parameters | Where-Object Name -eq $Name).IsMandatory } | Sort-Object { $command.ParameterSets.IndexOf($_.Group[0]) }) {
+    $groups = $sets | Group-Object { ($_.Parameters | Where-Object Name -eq $Name).IsMandatory }
+    foreach ($group in $groups | Sort-Object { $command.ParameterSets.IndexOf($_.Group[0]) }) {
         $in = if ($parameter.ParameterSets.ContainsKey('__AllParameterSets')) { '(All)' } else { $group.Group.Name -join ', ' }
         '```yaml', "Type: $($parameter.ParameterType.Name)", "Parameter Sets: $in", "Aliases: $($parameter.Aliases)".TrimEnd(), '',
         "Required: $($group.Name)", 'Position: Named', "Default value: $default", 'Accept pipeline input: False',
