@@ -37,8 +37,9 @@ BeforeAll {
 
     # The calls of the program in a text, without what a shell makes of the rest of the line.
     function Find-ProgramCall ($Text) {
-        $calls = [regex]::Matches(($Text -replace '\\\n\s*', ' '), '(?m)(?<=^|[\s`(|;]|bin/)ninjaone-auth ([a-z-][^`\n|;)>&]*)')
-        foreach ($call in $calls) { ($call.Groups[1].Value -replace '\s+#.*' -replace '["'']').Trim() }
+        $calls = [regex]::Matches(($Text -replace '\\\n\s*', ' '), '(?m)(?<=^|[\s`(|;]|bin/)ninjaone-auth (?!http)([a-z-][^`\n|;)>&]*)')
+        # COMMAND in a sentence stands for one; the NAME after a flag is its value.
+        foreach ($call in $calls) { ($call.Groups[1].Value -creplace '(?<!--[a-z-]+) [A-Z]+\b' -replace '\s+#.*' -replace '["'']').Trim() }
     }
     # What a call is refused for. With --help it is parsed, and nothing is done.
     function Test-ProgramCall ($Call) {
