@@ -71,8 +71,9 @@ BeforeAll {
     }
     function Test-Block ($Block) {
         if ($Block.Language -eq 'powershell') { Test-Script $Block.Text }
-        if ($Block.Language -eq 'sh' -and -not $IsWindows) {
-            $said = $Block.Text | sh -n 2>&1
+        if ($Block.Language -eq 'json') { try { $null = ConvertFrom-Json $Block.Text } catch { "$_" } }
+        if ($Block.Language -in 'sh', 'cron' -and -not $IsWindows) {
+            $said = $Block.Text -replace '(?m)^([\d*/,-]+ ){5}' | sh -n 2>&1
             if ($LASTEXITCODE) { "$said" }
         }
         Find-ProgramCall $Block.Text | ForEach-Object { Test-ProgramCall $_ }
@@ -84,7 +85,7 @@ BeforeAll {
         }
     }
 
-    # A secret that a reader would leave in the list of processes or in the history of the shell.
+    # The secrets that a reader would leave in the list of processes or in the history of the shell.
     function Find-ShownSecret ($Text) {
         $ways = '-H ?["'']Authorization', '-((Client)?Secret|RefreshToken|Password)[ :]+["'']', '(Client|_)Secret["'']?\s*[=:]\s*["''][^"''$@{…]',
         '--(client-secret|refresh-token|passphrase|value|password)[ =]', '(SECRET|TOKEN|PASSPHRASE)=[^\s$@"]', 'AsPlainText -Force', 'echo .*(secret|token)'
@@ -134,7 +135,7 @@ Describe 'The page Connect-NinjaOne.md' {
 Describe 'The text of <Page>' -ForEach $pages {
     It 'has its commands in fences, where they are looked at' {
         [regex]::Matches($Prose, '(?m)(?<=^\n)(    |\t)\S.*').Value | Should -BeNullOrEmpty
-        $Prose | Should -Not -Match '(?m)^```'
+        $Prose | Should -Not -Match '(?m)^\s*(```|~~~)'
     }
 
     It 'names what there is, and shows no secret' {
@@ -152,7 +153,8 @@ Describe 'The blocks of <Page>' -ForEach $pages {
             $block.Language | Should -BeIn 'powershell', 'sh', 'ini', 'yaml', 'cron', 'dockerfile', 'json', 'text' -Because $block.Name
             $block.Needs | Should -BeIn '', 'windows', 'root', 'azure', 'github', 'docker', 'release', 'secretstore', 'ssh', 'network', 'service' -Because $block.Name
             $block.Rest | Should -BeExactly '' -Because $block.Name
-            if ($block.Language -eq 'text') { $block.Text | Should -Not -Match '(?m)^ *(PS> |\$ )?(ninjaone-auth|Connect-NinjaOne) -' }
+            if ($block.Language -eq 'text') { $block.Text | Should -Not -Match '(?m)^ *(PS> |\$ )?(ninjaone-auth|Connect-NinjaOne) [-a-z]' }
+            if ($block.Language -eq 'dockerfile') { $block.Needs | Should -BeExactly 'docker' }
             if ($block.Language -eq 'cron') { $block.Text | Should -Match '^(#.*\n|\w+=.*\n)*([\d*/,-]+ ){5}\S' }
         }
     }

@@ -91,7 +91,7 @@ func documents(t *testing.T) []string {
 // blocks are the contents of all fenced blocks of a language in the documents; Docs.Tests.ps1 looks at the other languages.
 func blocks(t *testing.T, language string) (all []string) {
 	t.Helper()
-	fence := regexp.MustCompile("(?ms)^```" + language + "\n(.*?)^```$")
+	fence := regexp.MustCompile("(?ms)^```" + language + "\\b[^\n]*\n(.*?)^```$")
 	for _, path := range documents(t) {
 		for _, block := range fence.FindAllStringSubmatch(text(t, path), -1) {
 			all = append(all, block[1])
