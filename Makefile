@@ -9,7 +9,7 @@ ifneq ($(shell uname -s),Darwin)
 export CGO_ENABLED = 0
 endif
 
-.PHONY: all build standin test soak lint lint-workflows demo bench fuzz dist clean
+.PHONY: all build standin test soak lint lint-workflows demo bench fuzz docs dist clean
 
 all: build
 
@@ -39,6 +39,10 @@ lint-workflows:
 
 demo: build standin
 	@tests/demo
+
+# The help page, from the wrapper.
+docs:
+	pwsh -NoProfile -NonInteractive -File tests/help-page.ps1
 
 bench: build standin
 	@tests/bench
