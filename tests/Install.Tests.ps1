@@ -32,7 +32,7 @@ BeforeAll {
     }
     # What a script puts out in a PowerShell session of its own, after $app.
     function Invoke-Session ([string] $Script) {
-        $session = [powershell]::Create().AddScript("param (`$app)`n$Script").AddArgument($application)
+        $session = [powershell]::Create().AddScript("param (`$app)`n`$ErrorActionPreference = 'Stop'`n$Script").AddArgument($application)
         try {
             $session.Invoke()
             $session.Streams.Error | ForEach-Object { "$($_.FullyQualifiedErrorId)" }

@@ -535,7 +535,7 @@ func TestKilledInstall(t *testing.T) {
 	}
 	b.runs(0, "install")
 	equal(t, "after install", content(t, folder), installed)
-	write(t, filepath.Join(folder, ".ninjaone-auth-123"), "left by a process that was killed")
+	write(t, filepath.Join(folder, "~ninjaone-auth-123"), "left by a process that was killed")
 	b.runs(0, "uninstall")
 	equal(t, "after uninstall", content(t, folder), before)
 

@@ -12,7 +12,7 @@ import (
 )
 
 // leftoverName begins the name of every file that is there for a moment only.
-const leftoverName = ".ninjaone-auth-"
+const leftoverName = "~ninjaone-auth-"
 
 const lockPatience = 10 * time.Second
 
@@ -38,7 +38,7 @@ func sweep(script string) {
 		entries, _ := os.ReadDir(folder)
 		for _, entry := range entries {
 			if strings.HasPrefix(entry.Name(), leftoverName) && entry.Name() != lockName {
-				_ = os.Remove(filepath.Join(folder, entry.Name()))
+				_ = remove(filepath.Join(folder, entry.Name()))
 			}
 		}
 	}

@@ -43,10 +43,7 @@ func replace(from, to string) error {
 // next install or uninstall to remove.
 func remove(path string) error {
 	err := patiently(func() error { return os.Remove(path) })
-	if err == nil || filepath.Ext(path) != ".exe" {
-		return err
-	}
-	if setAside(path, os.TempDir()) == nil || setAside(path, filepath.Dir(path)) == nil {
+	if err != nil && (setAside(path, os.TempDir()) == nil || setAside(path, filepath.Dir(path)) == nil) {
 		return nil
 	}
 	return err
