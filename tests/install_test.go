@@ -199,6 +199,7 @@ func TestInstallReplacesAnotherRelease(t *testing.T) {
 	if m := b.reports(0, "status").Modules[0]; !m.Installed || m.Release != "v99.0.1" {
 		t.Errorf("status: %+v", m)
 	}
+	contains(t, "status", b.runs(0, "status").stdout, "v99.0.1; 'ninjaone-auth install' brings dev")
 	contains(t, "install", b.runs(0, "install").stdout, "dev in place of v99.0.1 installed")
 	equal(t, "after install", content(t, folder), installed)
 	b.runs(0, "uninstall")

@@ -154,6 +154,8 @@ func (s statusCommand) Run(std standard) error {
 			release = "no: the module has been updated, run 'ninjaone-auth install'"
 		case !m.Installed && m.Release != "":
 			release += ", incomplete"
+		case m.Installed && m.Release != version:
+			release += fmt.Sprintf("; 'ninjaone-auth install' brings %s", version)
 		}
 		fmt.Fprintf(table, "%s\t%s\t%s\n", shown(m.Path), shown(m.Version), release)
 	}
