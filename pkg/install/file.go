@@ -2,9 +2,7 @@ package install
 
 import (
 	"cmp"
-	"context"
 	"errors"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,23 +12,10 @@ import (
 // leftoverName begins the name of every file that is there for a moment only.
 const leftoverName = "~ninjaone-auth-"
 
-const lockPatience = 10 * time.Second
+// patience bounds the wait for another process that is changing the module.
+const patience = 30 * time.Second
 
 var errBusy = errors.New("another ninjaone-auth is changing it")
-
-// lock keeps other processes from changing a module until unlock.
-func lock(folder string) (unlock func(), err error) {
-	file := newLock(folder)
-	ctx, cancel := context.WithTimeout(context.Background(), lockPatience)
-	defer cancel()
-	switch taken, err := file.TryLockContext(ctx, 20*time.Millisecond); {
-	case errors.Is(err, context.DeadlineExceeded):
-		return nil, errBusy
-	case err != nil && !taken && !errors.Is(err, fs.ErrPermission):
-		return nil, err
-	}
-	return func() { unlockAndRemove(file) }, nil
-}
 
 // sweep removes what a process left that was killed, and programs that were set aside because they were running.
 func sweep(script string) {

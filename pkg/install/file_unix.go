@@ -3,19 +3,28 @@
 package install
 
 import (
+	"context"
+	"errors"
 	"io/fs"
 	"os"
 	"syscall"
+	"time"
 
 	"github.com/gofrs/flock"
 )
 
-// newLock locks the folder itself, so that nothing is left of it.
-func newLock(folder string) *flock.Flock { return flock.New(folder, flock.SetFlag(os.O_RDONLY)) }
-
 const lockName = ""
 
-func unlockAndRemove(file *flock.Flock) { file.Close() }
+// lock keeps other processes from changing a module until unlock, by the lock of its folder.
+func lock(folder string) (unlock func(), err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	file := flock.New(folder, flock.SetFlag(os.O_RDONLY))
+	if _, err = file.TryLockContext(ctx, 20*time.Millisecond); errors.Is(err, context.DeadlineExceeded) {
+		err = errBusy
+	}
+	return func() { file.Close() }, err
+}
 
 // adopt gives a file the owner of another.
 func adopt(path string, like fs.FileInfo) error {

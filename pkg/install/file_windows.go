@@ -7,19 +7,35 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/gofrs/flock"
 	"golang.org/x/sys/windows"
 )
 
-// newLock locks a file in the folder: the folder itself can't be locked.
-func newLock(folder string) *flock.Flock { return flock.New(filepath.Join(folder, lockName)) }
-
 const lockName = leftoverName + "lock"
 
-// unlockAndRemove leaves the file to the last one who has it open.
-func unlockAndRemove(file *flock.Flock) {
-	file.Close()
-	_ = os.Remove(file.Path())
+// lock keeps other processes from changing a module until unlock, by a file that only one can have open. The system removes
+// it when that process ends. Where a file can't be made, the module can't be changed either, which is found out later.
+func lock(folder string) (unlock func(), err error) {
+	name, err := windows.UTF16PtrFromString(filepath.Join(folder, lockName))
+	if err != nil {
+		return nil, err
+	}
+	var file windows.Handle
+	for end := time.Now().Add(patience); time.Now().Before(end); {
+		err = patiently(func() (err error) {
+			file, err = windows.CreateFile(name, windows.GENERIC_WRITE|windows.DELETE, 0, nil, windows.OPEN_ALWAYS,
+				windows.FILE_FLAG_DELETE_ON_CLOSE, 0)
+			return err
+		})
+		switch {
+		case err == nil:
+			return func() { _ = windows.CloseHandle(file) }, nil
+		case errors.Is(err, windows.ERROR_ACCESS_DENIED):
+			return func() {}, nil
+		case !errors.Is(err, windows.ERROR_SHARING_VIOLATION):
+			return nil, err
+		}
+	}
+	return nil, errBusy
 }
 
 // adopt has nothing to do: a new file gets the owner and the access list that the folder has for it.
