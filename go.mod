@@ -9,8 +9,9 @@ require (
 	github.com/chromedp/cdproto v0.159.0
 	github.com/chromedp/chromedp v0.23.0
 	github.com/cli/browser v1.3.0
-	github.com/godbus/dbus v0.0.0-20190726142602-4481cbc300e2
 	github.com/danieljoos/wincred v1.2.3
+	github.com/goccy/go-yaml v1.19.2
+	github.com/godbus/dbus v0.0.0-20190726142602-4481cbc300e2
 	github.com/gofrs/flock v0.13.2
 	github.com/mattn/go-ieproxy v0.0.12
 	golang.org/x/net v0.62.0
