@@ -33,7 +33,7 @@ BeforeAll {
 
     # What other branches bring: a call of this is not checked, and its block not run, as long as the program does not know it.
     # To be removed when all have landed, with Test-Awaited.
-    $awaited = '^(login|logout|status|doctor|install|uninstall|completion)\b|^token .*--header'
+    $awaited = '^(login|logout|doctor|completion)\b|^token .*--header'
 
     # The calls of the program in a text, without what a shell makes of the rest of the line.
     function Find-ProgramCall ($Text) {
@@ -97,17 +97,9 @@ BeforeAll {
         Remove-Item Function:Connect-NinjaOne, Alias:cno
         $ErrorActionPreference = 'Stop'
         Set-Location $HOME
-        if (Get-Module -ListAvailable NinjaOne) { ninjaone-auth install }
-        else { # to be removed when install and tests/NinjaOne have landed
-            New-Module -Name NinjaOne -ArgumentList WRAPPER {
-                . $args[0]
-                function Get-NinjaOneOrganisations {
-                    $headers = @{ Authorization = '{0} {1}' -f $Script:NRAPIAuthenticationInformation.Type, $Script:NRAPIAuthenticationInformation.Access }
-                    Invoke-RestMethod "$($Script:NRAPIConnectionInformation.URL)/v2/organizations" -Headers $headers
-                }
-                Export-ModuleMember -Function Connect-NinjaOne, Get-NinjaOneOrganisations -Alias cno
-            } | Import-Module
-        }
+        # Only these: install changes every NinjaOne module that it finds.
+        $env:PSModulePath = "$HOME/Modules:ROOT/powershell:$PSHOME/Modules"
+        ninjaone-auth install
         $vault = @{ UseSecretManagement = $true; VaultName = 'NinjaOneVault'; WriteToSecretVault = $true }
         $secrets = ConvertFrom-Json -AsHashtable SECRETS
         function Get-Credential ([Parameter(Mandatory)] $UserName, [Parameter(Mandatory)] $Message) {
@@ -187,12 +179,8 @@ Describe 'The commands of <Page>' -ForEach $running {
             NINJAONE_CLIENT_SECRET = $secret; CURL_CA_BUNDLE = $service.certFile
             BROWSER = "curl --silent --location --output $folder/page.html --noproxy localhost"
         }
-        $module = Join-Path $PSScriptRoot 'NinjaOne'
-        if (Test-Path $module) {
-            $environment.PSModulePath = "$folder/Modules:$env:PSModulePath"
-            $null = New-Item -ItemType Directory "$folder/Modules"
-            Copy-Item -Recurse $module "$folder/Modules"
-        }
+        $null = New-Item -ItemType Directory "$folder/Modules"
+        Copy-Item -Recurse (Join-Path $PSScriptRoot NinjaOne) "$folder/Modules"
         foreach ($file in 'client-secret', 'passphrase') { [IO.File]::WriteAllText("$folder/$file", $secret) }
         chmod 600 "$folder/client-secret" "$folder/passphrase"
 
@@ -213,7 +201,7 @@ Describe 'The commands of <Page>' -ForEach $running {
             if ($block.Language -eq 'powershell') { "& '$file'" } else { "sh -eu '$file'" }
             'if ($LASTEXITCODE) { throw "exit status $LASTEXITCODE" }'
         }
-        $begin = "$console".Replace('WRAPPER', "'$(Get-WrapperPath)'").Replace('SECRETS', "'$(ConvertTo-Json -Compress $secrets)'")
+        $begin = "$console".Replace('ROOT', $root).Replace('SECRETS', "'$(ConvertTo-Json -Compress $secrets)'")
         $shell = Start-Shell ((@($begin) + $script) -join "`n") @() $environment
         $output = Wait-Shell $shell
         $shell.Process.ExitCode | Should -Be 0 -Because "the last block of these failed: $output"

@@ -20,6 +20,9 @@ type commandLine struct {
 	Connect    connectCommand    `cmd:"" default:"1" help:"Carry out one Connect-NinjaOne: a request as JSON on stdin, the session as one line of it on stdout."`
 	Token      tokenCommand      `cmd:"" help:"Print a valid access token from the keyring, for shell scripts."`
 	Vault      vaultCommands     `cmd:"" help:"Look after the sessions in the keyring."`
+	Install    installCommand    `cmd:"" help:"Have the PowerShell module NinjaOne use this program."`
+	Uninstall  uninstallCommand  `cmd:"" help:"Take this program out of the module again."`
+	Status     statusCommand     `cmd:"" help:"Show which modules use this program."`
 	Parameters parametersCommand `cmd:"" help:"Print Connect-NinjaOne's parameters and parameter sets as JSON."`
 	Version    versionCommand    `cmd:"" help:"Print the version."`
 	Keyring    keyringCommand    `cmd:"" hidden:"" help:"Work with the keyring for a parent process."`
