@@ -4,13 +4,14 @@ go 1.26.0
 
 require (
 	github.com/99designs/keyring v1.2.2
+	github.com/agnivade/levenshtein v1.2.2
 	github.com/alecthomas/kong v1.17.0
 	github.com/cenkalti/backoff/v5 v5.0.3
 	github.com/chromedp/cdproto v0.159.0
 	github.com/chromedp/chromedp v0.23.0
 	github.com/cli/browser v1.3.0
-	github.com/godbus/dbus v0.0.0-20190726142602-4481cbc300e2
 	github.com/danieljoos/wincred v1.2.3
+	github.com/godbus/dbus v0.0.0-20190726142602-4481cbc300e2
 	github.com/gofrs/flock v0.13.2
 	github.com/mattn/go-ieproxy v0.0.12
 	golang.org/x/net v0.62.0

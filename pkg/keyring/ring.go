@@ -30,7 +30,7 @@ type Ring struct {
 }
 
 // Open returns the keyring that NINJAONE_AUTH_VAULT_BACKEND names, else the operating system's. Patience bounds the wait for
-// it. A name that is none makes every method fail with VaultUnavailable.
+// it. A name that is none makes every method fail with InvalidSetting.
 func Open(patience time.Duration) *Ring {
 	backend, err := chosenBackend()
 	return &Ring{backend: backend, unusable: err, patience: patience}
@@ -54,8 +54,8 @@ type Item struct {
 	Problem *Problem `json:",omitempty"`
 }
 
-// Load returns the bytes under a key. The errors of all of Ring's methods are *Problem, and of package failure VaultUnavailable,
-// VaultPassphraseMissing and Interrupted.
+// Load returns the bytes under a key. The errors of all of Ring's methods are *Problem, and of package failure InvalidSetting,
+// VaultUnavailable, VaultPassphraseMissing and Interrupted.
 func (r *Ring) Load(ctx context.Context, key string) ([]byte, error) {
 	done, err := r.do(ctx, command{Operation: opLoad, Key: key})
 	return done.Data, err

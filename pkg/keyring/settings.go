@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/99designs/keyring"
+	"github.com/agnivade/levenshtein"
 
 	"ninjaone-auth/pkg/failure"
 	"ninjaone-auth/pkg/keyring/nobus"
@@ -44,10 +45,24 @@ func chosenBackend() (keyring.BackendType, error) {
 		return chosen, nil
 	}
 	return "", &failure.Error{
-		ID: failure.VaultUnavailable, Target: BackendVariable,
-		Message:        fmt.Sprintf("%s is %q, which is no keyring that ninjaone-auth knows.", BackendVariable, chosen),
+		ID: failure.InvalidSetting, Target: BackendVariable,
+		Message:        fmt.Sprintf("%s is '%s', which is no keyring that ninjaone-auth knows.%s", BackendVariable, failure.Clean(string(chosen)), didYouMean(chosen)),
 		Recommendation: "Set it to " + Choices() + ", or remove it to use the operating system's own keyring.",
 	}
+}
+
+// didYouMean names the backend whose name is at most two letters away from a misspelt one.
+func didYouMean(misspelt keyring.BackendType) string {
+	near, least := keyring.BackendType(""), 3
+	for known := range titles {
+		if distance := levenshtein.ComputeDistance(string(misspelt), string(known)); distance < least {
+			near, least = known, distance
+		}
+	}
+	if near == "" {
+		return ""
+	}
+	return fmt.Sprintf(" Did you mean '%s'?", near)
 }
 
 // Choices are the keyrings that can be chosen on this system, as the middle of a sentence.
