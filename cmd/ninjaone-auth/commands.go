@@ -19,7 +19,10 @@ func told(err error) string {
 		return fmt.Sprintf("ninjaone-auth: %v\n", err)
 	}
 	failed := failure.From(err)
-	return fmt.Sprintf("ninjaone-auth: %s (%s)\n%s\n", failed.Message, failed.ID, failed.Recommendation)
+	if failed.ID == failure.Interrupted {
+		return "ninjaone-auth: interrupted before it was done (Interrupted)\nThe sessions in the keyring are as they were.\n"
+	}
+	return fmt.Sprintf("ninjaone-auth: %s (%s)\n%s\n", asFlags(failed.Message), failed.ID, asFlags(failed.Recommendation))
 }
 
 func printJSON(std standard, value any) error {
@@ -44,10 +47,15 @@ type versionCommand struct{}
 // version is set by the Makefile.
 var version = "dev"
 
-// Run prints the program's version, the conversation's, and the Go release.
-func (versionCommand) Run(std standard) error {
+// versionText is the program's version, the conversation's, and the Go release.
+func versionText() string {
 	build, _ := debug.ReadBuildInfo()
-	_, err := fmt.Fprintf(std.out, "ninjaone-auth %s (conversation %d, %s)\n", version, wire.Version, build.GoVersion)
+	return fmt.Sprintf("ninjaone-auth %s (conversation %d, %s)", version, wire.Version, build.GoVersion)
+}
+
+// Run prints the version.
+func (versionCommand) Run(std standard) error {
+	_, err := fmt.Fprintln(std.out, versionText())
 	return err
 }
 

@@ -85,7 +85,7 @@ func passphrase() (string, error) {
 		}
 		return environmentPassphrase, nil
 	}
-	text, err := readPrivate(path)
+	text, err := ReadPrivate(path)
 	if errors.Is(err, errNoFile) {
 		return "", &failure.Error{
 			ID: failure.VaultUnavailable, Target: PassphraseFileVariable,
@@ -120,8 +120,10 @@ func weakness(passphrase string) string {
 
 var errNoFile = errors.New("not a plain file")
 
-// readPrivate looks before it opens, as opening a pipe waits for somebody to write to it.
-func readPrivate(path string) ([]byte, error) {
+// ReadPrivate returns the first 64 KiB of a plain file that no other user can read; any other file is an error (on Windows
+// entries of its access list for the system and administrators aside). It looks before it opens, as opening a pipe waits for
+// somebody to write to it.
+func ReadPrivate(path string) ([]byte, error) {
 	if info, err := os.Stat(path); err != nil {
 		return nil, err
 	} else if !info.Mode().IsRegular() {
