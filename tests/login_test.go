@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -59,11 +60,10 @@ func TestLoginWithClientCredentials(t *testing.T) {
 	}
 }
 
-// with is the box with more in its environment.
-func (b *box) with(variables ...string) *box {
-	changed, m := *b, *b.machine
-	m.env = append(append([]string{}, m.env...), variables...)
-	changed.machine = &m
+// with is the machine with more in its environment.
+func (m *machine) with(variables ...string) *machine {
+	changed := *m
+	changed.env = append(slices.Clone(m.env), variables...)
 	return &changed
 }
 
@@ -83,7 +83,7 @@ func TestLoginWithARefreshToken(t *testing.T) {
 }
 
 func TestLoginAsksForScopes(t *testing.T) {
-	b := loginBox(t).with()
+	b := loginBox(t)
 	secret := b.secretFile(b.app.ClientSecret)
 	b.runs(0, b.login("--client", "--client-secret-file", secret, "--scope", "monitoring,control", "--scope", "management")...)
 	b.runs(0, b.login("--client", "--client-secret-file", secret, "--scope", "monitoring control")...)

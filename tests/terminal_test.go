@@ -27,7 +27,19 @@ type terminal struct {
 // inTerminal starts a command in a terminal of so many columns.
 func (m *machine) inTerminal(t *testing.T, columns uint16, arguments ...string) *terminal {
 	t.Helper()
-	r := &terminal{t: t, command: m.command(arguments...), read: make(chan struct{})}
+	return startInTerminal(t, columns, m.command(arguments...))
+}
+
+// inTerminalOf starts another program on the machine in a terminal.
+func (m *machine) inTerminalOf(t *testing.T, command *exec.Cmd) *terminal {
+	t.Helper()
+	command.Env, command.Dir = append(m.environment(), "TERM=dumb"), m.home
+	return startInTerminal(t, 200, command)
+}
+
+func startInTerminal(t *testing.T, columns uint16, command *exec.Cmd) *terminal {
+	t.Helper()
+	r := &terminal{t: t, command: command, read: make(chan struct{})}
 	keys, err := pty.StartWithSize(r.command, &pty.Winsize{Rows: 24, Cols: columns})
 	if err != nil {
 		t.Fatal(err)

@@ -12,6 +12,10 @@ const description = "Signs in to NinjaOne, for shell scripts and for the PowerSh
 
 const exitStatuses = "0 done, 1 failed, 2 wrong command line, 130 interrupted by Ctrl+C or a signal."
 
+const environmentHelp = `NINJAONE_AUTH_VAULT_BACKEND chooses the keyring, and NINJAONE_AUTH_VAULT_PASSPHRASE_FILE opens the encrypted one. ` +
+	`NINJAONE_CLIENT_SECRET and NINJAONE_REFRESH_TOKEN are login's; files are safer. NINJAONE_AUTH_SIGNIN_TIMEOUT is how long a sign-in waits for the ` +
+	`browser, and BROWSER the command that opens one. HTTPS_PROXY and NO_PROXY are the proxy and the hosts that need none.`
+
 // exampled is a command that has examples for its help, one a line, a comment above each.
 type exampled interface{ Examples() string }
 

@@ -25,8 +25,8 @@ type loginCommand struct {
 	Client bool `xor:"flow" group:"flow" help:"Client credentials, for jobs that nobody watches."`
 	Token  bool `xor:"flow" group:"flow" help:"A refresh token: the default if one is given."`
 
-	ClientSecretFile string `group:"secrets" placeholder:"PATH" help:"A file with the client secret that only this user can read; - is stdin. Else NINJAONE_CLIENT_SECRET, else a question in the terminal."`
-	RefreshTokenFile string `group:"secrets" placeholder:"PATH" help:"Likewise with the refresh token. Else NINJAONE_REFRESH_TOKEN."`
+	ClientSecretFile string `group:"secrets" predictor:"path" placeholder:"PATH" help:"A file with the client secret that only this user can read; - is stdin. Else NINJAONE_CLIENT_SECRET, else a question in the terminal."`
+	RefreshTokenFile string `group:"secrets" predictor:"path" placeholder:"PATH" help:"Likewise with the refresh token. Else NINJAONE_REFRESH_TOKEN."`
 
 	Scope       []string `placeholder:"SCOPE" help:"The scopes to ask for (default: monitoring, management and control, and offline_access unless --client)."`
 	Port        int      `placeholder:"PORT" help:"The port of this machine to which the browser comes back (default: 9090)."`

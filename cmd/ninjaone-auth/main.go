@@ -26,8 +26,11 @@ type commandLine struct {
 	Vault      vaultCommands     `cmd:"" group:"look" help:"Look at the sessions in the keyring."`
 	Connect    connectCommand    `cmd:"" group:"program" help:"Carry out one Connect-NinjaOne: a request as JSON on stdin, the session as one line of it on stdout."`
 	Parameters parametersCommand `cmd:"" group:"program" help:"Print Connect-NinjaOne's parameters and parameter sets as JSON."`
+	Completion completionCommand `cmd:"" group:"about" help:"Print the script that completes the command line in a shell."`
 	Help       helpCommand       `cmd:"" group:"about" help:"Show the help of a command."`
 	Version    versionCommand    `cmd:"" group:"about" help:"Print the version."`
+	Complete   completeCommand   `cmd:"" hidden:"" help:"Say what a shell's line can be completed to."`
+	Man        manCommand        `cmd:"" hidden:"" help:"Print the man page."`
 	Keyring    keyringCommand    `cmd:"" hidden:"" help:"Work with the keyring for a parent process."`
 
 	PrintVersion kong.VersionFlag `name:"version" help:"Print the version."`
