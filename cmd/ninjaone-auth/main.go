@@ -24,6 +24,7 @@ type commandLine struct {
 	Token      tokenCommand      `cmd:"" group:"session" help:"Print a valid access token of a session, renewed if need be."`
 	Logout     logoutCommand     `cmd:"" group:"session" help:"Remove a session, or all of them, from the keyring."`
 	Vault      vaultCommands     `cmd:"" group:"look" help:"Look at the sessions in the keyring."`
+	Doctor     doctorCommand     `cmd:"" group:"look" help:"Find out why something does not work on this machine."`
 	Connect    connectCommand    `cmd:"" group:"program" help:"Carry out one Connect-NinjaOne: a request as JSON on stdin, the session as one line of it on stdout."`
 	Parameters parametersCommand `cmd:"" group:"program" help:"Print Connect-NinjaOne's parameters and parameter sets as JSON."`
 	Completion completionCommand `cmd:"" group:"about" help:"Print the script that completes the command line in a shell."`
@@ -59,6 +60,8 @@ type standard struct {
 	in       *os.File
 	out, err *os.File
 	secrets  environmentSecrets
+	// environment is that with which the process was started, which is not what its children get.
+	environment []string
 }
 
 // exitStatus is set by a command that has told its failure already.
@@ -70,8 +73,9 @@ type usageError string
 func (u usageError) Error() string { return string(u) }
 
 func main() {
+	environment := os.Environ()
 	keyring.PrepareEnvironment()
-	std := standard{os.Stdin, os.Stdout, os.Stderr, takeSecrets()}
+	std := standard{os.Stdin, os.Stdout, os.Stderr, takeSecrets(), environment}
 	// On Windows these are Ctrl+C and Ctrl+Break, and closing the console and logging off.
 	ending := []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGQUIT}
 	if !signal.Ignored(syscall.SIGHUP) { // as nohup has it

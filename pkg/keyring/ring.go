@@ -7,7 +7,9 @@
 package keyring
 
 import (
+	"cmp"
 	"context"
+	"crypto/rand"
 	"regexp"
 	"time"
 
@@ -84,6 +86,26 @@ func (r *Ring) Remove(ctx context.Context, key string) error {
 func (r *Ring) List(ctx context.Context, keys *regexp.Regexp) ([]Item, error) {
 	done, err := r.do(ctx, command{Operation: opList, Key: keys.String()})
 	return done.Items, err
+}
+
+// MayAsk tells whether a read may have somebody asked to unlock the keyring.
+func (r *Ring) MayAsk() bool {
+	return prompts(r.backend) || r.backend == keyring.KeychainBackend
+}
+
+// Try finds out whether the keyring can be used, without having anybody asked: it writes, reads and removes an item of its own,
+// or where that might ask, tried is false, and it only looks what there is.
+func (r *Ring) Try(ctx context.Context) (tried bool, err error) {
+	if r.unusable != nil || r.MayAsk() {
+		_, err = r.List(ctx, regexp.MustCompile("^$"))
+		return false, err
+	}
+	key := "ninjaone-auth-try-" + rand.Text()
+	if err := r.Save(ctx, key, "ninjaone-auth doctor", []byte("tried")); err != nil {
+		return true, err
+	}
+	_, err = r.Load(ctx, key)
+	return true, cmp.Or(err, r.Remove(ctx, key))
 }
 
 // Lock takes the lock of the file at path and holds it until Unlock, or until a save that was handed over has ended if this

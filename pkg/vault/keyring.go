@@ -201,6 +201,9 @@ func decode(data []byte) (d document, problem string) {
 	return d, ""
 }
 
+// KeyringFailure is the failure that an error of package keyring means.
+func KeyringFailure(err error) error { return NewKeyring(Name{}, nil).failed(err) }
+
 // failed makes a failure of what went wrong with the keyring, nil of nil.
 func (k *Keyring) failed(err error) error {
 	var p *keyring.Problem
