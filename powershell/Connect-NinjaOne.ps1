@@ -236,12 +236,30 @@ function Connect-NinjaOne {
             $Talk.Cmdlet.ThrowTerminatingError($record)
         }
 
-        function Exit-ForProgram ($Talk, $Reason) {
+        function Exit-ForProgram ($Talk, $Reason, $Advice) {
+            if (-not $Advice) {
+                $Advice = "Run '$($Talk.Program) version': it has to be of the same release as Connect-NinjaOne. " +
+                    'Then run Connect-NinjaOne again with -Debug.'
+            }
             Exit-Connect $Talk @{
                 id = 'ProgramFailed'; category = 'ResourceUnavailable'; target = $Talk.Program
-                message = "$($Talk.Program) $Reason"
-                recommendation = "Run '$($Talk.Program) version': it has to be of the same release as " +
-                    'Connect-NinjaOne. Then run Connect-NinjaOne again with -Debug.'
+                message = "$($Talk.Program) $Reason"; recommendation = $Advice
+            }
+        }
+
+        # Starts the program with the standard streams connected.
+        function Open-Program ($Talk, $Arguments) {
+            $start = [System.Diagnostics.ProcessStartInfo] @{
+                FileName = $Talk.Program; Arguments = $Arguments; UseShellExecute = $false; CreateNoWindow = $true
+                RedirectStandardInput = $true; RedirectStandardOutput = $true; RedirectStandardError = $true
+                StandardErrorEncoding = [System.Text.Encoding]::UTF8
+            }
+            try {
+                $Talk.Process = [System.Diagnostics.Process]::Start($start)
+            } catch {
+                $cause = $_.Exception.GetBaseException()
+                $advice = if ($cause.NativeErrorCode -eq 13) { "Have its owner run: chmod +x '$($Talk.Program)'" }
+                Exit-ForProgram $Talk "does not start: $($cause.Message)" $advice
             }
         }
 
@@ -284,15 +302,29 @@ function Connect-NinjaOne {
                     if ([System.IO.File]::Exists($built)) { return $built }
                     $places += $built
                 }
+                $packaged = Get-PackagedPlace $Folder -Name $name
+                if ([System.IO.File]::Exists($packaged)) { return $packaged }
                 $command = $ExecutionContext.InvokeCommand.GetCommand($name, 'Application')
                 if ($command) { return $command.Path }
-                $places += 'the folders of PATH'
+                $places += $packaged, 'the folders of PATH'
             }
             Exit-Connect $Talk @{
                 id = 'ProgramNotFound'; category = 'ObjectNotFound'; target = $name
                 message = "The program $name is not where Connect-NinjaOne looks for it: $($places -join ', ')."
                 recommendation = 'Put it there, or set $env:NINJAONE_AUTH_PATH to its path.'
             }
+        }
+
+        # The module NinjaOneAuth has the programs of all systems, in folders by .NET's runtime identifier.
+        function Get-PackagedPlace ($Folder, $Name) {
+            $runtime = if ($env:OS -eq 'Windows_NT') {
+                if ($env:PROCESSOR_ARCHITECTURE -eq 'ARM64') { 'win-arm64' } else { 'win-x64' }
+            }
+            else {
+                # On Linux, it may name the distribution.
+                [System.AppContext]::GetData('RUNTIME_IDENTIFIER') -replace '^(?!osx).*-', 'linux-'
+            }
+            [System.IO.Path]::Combine($Folder, 'bin', $runtime, $Name)
         }
 
         # JSON is read and written here, in one way for Windows PowerShell and PowerShell 7: its cmdlets would show
@@ -557,23 +589,15 @@ function Connect-NinjaOne {
             Cmdlet = $PSCmdlet; Program = $null; Process = $null; Reading = $null; Errors = $null; Line = $null
             Answer = $null; IsEnding = $false; Patience = 2; Deadline = [datetime]::MaxValue
         }
-        $lastError = $global:Error[0]
+        $lastError = if ($global:Error.Count) { $global:Error[0] } # of an empty list, [0] is an exception: 40 ms
         $traces = $null
         if ('ErrorVariable' -in $PSBoundParameters.Keys) {
             $traces = $PSCmdlet.GetVariableValue($PSBoundParameters.ErrorVariable.TrimStart('+'))
             $earlier = $traces.Count
         }
         $talk.Program = Find-Program $talk $PSScriptRoot
-        $start = [System.Diagnostics.ProcessStartInfo] @{
-            FileName = $talk.Program; Arguments = 'connect'; UseShellExecute = $false; CreateNoWindow = $true
-            RedirectStandardInput = $true; RedirectStandardOutput = $true; RedirectStandardError = $true
-        }
         try {
-            try {
-                $talk.Process = [System.Diagnostics.Process]::Start($start)
-            } catch {
-                Exit-ForProgram $talk "does not start: $($_.Exception.GetBaseException().Message)"
-            }
+            Open-Program $talk 'connect'
             $talk.Reading = $talk.Process.StandardOutput.ReadLineAsync()
             $connection, $authentication = $Script:NRAPIConnectionInformation, $Script:NRAPIAuthenticationInformation
             Send-Line $talk (Get-Request $PSBoundParameters -Connection $connection -Authentication $authentication)

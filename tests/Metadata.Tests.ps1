@@ -34,30 +34,36 @@ Describe 'The file' {
     }
 }
 
-# No machine here has Windows PowerShell 5.1 or .NET Framework 4.7.2: what the wrapper uses of them was looked up in their
-# documentation, and is listed. Properties are not, as they can't be told from the keys of tables.
+# No machine here has Windows PowerShell 5.1 or .NET Framework 4.7.2: what the wrapper and the module NinjaOneAuth use of them
+# was looked up in their documentation, and is listed. Properties are not, as they can't be told from the keys of tables.
 Describe 'Windows PowerShell 5.1' {
     BeforeAll {
         $known = @'
-            .Add/1 .Add/2 .AddSeconds/1 .Clone/0 .Close/0 .Dispose/0 .Get/1 .GetBaseException/0 .GetCommand/2
-            .GetUnresolvedProviderPathFromPSPath/1 .GetVariableValue/1 .Kill/0 .ReadLineAsync/0 .ReadToEndAsync/0 .Remove/1
-            .RemoveAt/1 .RemoveRange/2 .Replace/2 .ThrowTerminatingError/1 .ToString/1 .ToUniversalTime/0 .Trim/0 .Trim/1 .TrimStart/1
+            .Add/1 .Add/2 .AddSeconds/1 .AppendChar/1 .Clone/0 .Close/0 .Dispose/0 .FindAll/2 .Get/1 .GetBaseException/0 .GetCommand/2
+            .GetUnresolvedProviderPathFromPSPath/1 .GetVariableValue/1 .Kill/0 .MakeReadOnly/0 .ReadLineAsync/0 .ReadToEndAsync/0 .Remove/1
+            .RemoveAt/1 .RemoveRange/2 .Replace/2 .ShouldProcess/2 .ThrowTerminatingError/1 .ToCharArray/0 .ToString/1
+            .ToUniversalTime/0 .Trim/0 .Trim/1 .TrimStart/1
             .Wait/1 .WaitForExit/1 .Write/1 .WriteInformation/2 .WriteProgress/1 .WriteVerbose/1 .WriteWarning/1
-            Collection[System.Attribute]::new/0 Environment::GetCommandLineArgs/0 Environment::UserInteractive
-            Directory::Exists/1 File::Exists/1 Path::Combine/2 Path::Combine/3 Path::GetDirectoryName/1 Path::GetFileName/1
+            AppContext::GetData/1 Collection[System.Attribute]::new/0 Encoding::UTF8 Environment::GetCommandLineArgs/0 Environment::UserInteractive
+            Directory::Exists/1 Directory::GetFiles/3 File::Exists/1 Path::Combine/2 Path::Combine/3 Path::Combine/4
+            Path::GetDirectoryName/1 Path::GetFileName/1
             InvalidOperationException::new/1 Process::Start/1 Thread::Sleep/1 Cmdlet::CommonParameters ErrorDetails::new/1
             ErrorRecord::new/4 ProgressRecord::new/3 RuntimeDefinedParameter::new/3 RuntimeDefinedParameterDictionary::new/0
-            datetime::MaxValue datetime::UtcNow psnoteproperty::new/2 regex::Replace/3 regex::Unescape/1
-            Microsoft.PowerShell.Core\Import-Module:Global Select-Object:Unique Set-StrictMode:Off Write-Error:ErrorAction $module\Get-Secret:Vault $module\Get-Secret:Name
-            Get-Command:ErrorAction $module\Get-Secret:AsPlainText $module\Set-Secret:Vault $module\Set-Secret:Name $module\Set-Secret:Secret
-            bool char datetime decimal hashtable int pscustomobject psnoteproperty regex string string[] switch uri version
-            System.Collections.IList System.Collections.ObjectModel.Collection[System.Attribute] System.Diagnostics.Process
-            System.Diagnostics.ProcessStartInfo System.Environment System.IO.Directory System.IO.File System.IO.Path
+            SecureString::new/0 datetime::MaxValue datetime::UtcNow psnoteproperty::new/2 regex::Replace/3 regex::Unescape/1 scriptblock::Create/1
+            Export-ModuleMember:Function Get-Command:ErrorAction Microsoft.PowerShell.Core\Import-Module:Global Select-Object:Unique Set-StrictMode:Off
+            Write-Error:ErrorAction
+            $module\Get-Secret:Vault $module\Get-Secret:Name $module\Get-Secret:AsPlainText $module\Get-SecretInfo:Vault
+            $module\Remove-Secret:Vault $module\Remove-Secret:Name $module\Set-Secret:Vault $module\Set-Secret:Name $module\Set-Secret:Secret
+            bool char datetime decimal hashtable int pscustomobject psnoteproperty regex scriptblock string string[] switch uri version
+            System.Collections.IList System.Collections.ObjectModel.Collection[System.Attribute] System.AppContext System.DateTimeOffset
+            System.Diagnostics.Process System.Diagnostics.ProcessStartInfo System.Environment System.IO.Directory System.IO.File System.IO.Path
             System.InvalidOperationException System.Management.Automation.Cmdlet System.Management.Automation.ErrorCategory
             System.Management.Automation.ErrorDetails System.Management.Automation.ErrorRecord System.Threading.Thread
+            System.Management.Automation.Language.FunctionDefinitionAst
             System.Management.Automation.ParameterAttribute System.Management.Automation.PipelineStoppedException
             System.Management.Automation.ProgressRecord System.Management.Automation.RuntimeDefinedParameter
-            System.Management.Automation.RuntimeDefinedParameterDictionary System.UriBuilder
+            System.Management.Automation.RuntimeDefinedParameterDictionary
+            System.Security.SecureString System.Text.Encoding System.UriBuilder
 '@ -split '\s+'
         # What a script uses that Windows PowerShell's language lacks, or that is not in the list.
         function Find-Unknown ([string] $Script) {
@@ -83,6 +89,13 @@ Describe 'Windows PowerShell 5.1' {
     }
 
     It 'knows all that the wrapper uses' { Find-Unknown ([IO.File]::ReadAllText((Get-WrapperPath))) | Should -BeNullOrEmpty }
+
+    It 'knows all that the module uses, but for what it does to files elsewhere' {
+        $module = Join-Path (Split-Path (Get-WrapperPath)) 'NinjaOneAuth' 'NinjaOneAuth.psm1'
+        # With the wrapper, whose functions it calls.
+        $script = [IO.File]::ReadAllText((Get-WrapperPath)), [IO.File]::ReadAllText($module) -join "`n"
+        Find-Unknown $script | Sort-Object -Unique | Should -Be 'File::GetUnixFileMode/1', 'File::SetUnixFileMode/2', 'System.IO.UnixFileMode'
+    }
 
     It 'lacks what is in <_>' -ForEach '$a ?? 1', '$a ??= 1', '$a ? 1 : 2', '${a}?.Length', '${a}?[0]', 'Test-Path a && Test-Path b', 'Get-Date &', '1uy', '"`e[0m"', '"`u{20}"',
         '$IsWindows', 'ConvertFrom-Json -AsHashtable', '$process.Kill($true)', '[System.IO.Path]::GetRelativePath($a, $b)', '[System.Text.Json.JsonDocument] $a', 'function f { clean { 1 } }' {

@@ -53,13 +53,13 @@ func TestModuleLoggingSeesNoSecretButTheParametersOwn(t *testing.T) {
 	m := newMachine(t)
 	app := m.app(standin.App{Instance: "eu"})
 	folder := t.TempDir()
-	wrapper, err := filepath.Abs("../powershell/Connect-NinjaOne.ps1")
+	commands, err := filepath.Abs("../powershell")
 	if err != nil {
 		t.Fatal(err)
 	}
-	write(t, folder+"/NinjaOne.psm1", ". '"+wrapper+"'\nExport-ModuleMember Connect-NinjaOne\n")
+	write(t, folder+"/NinjaOne.psm1", ". '"+commands+"/Connect-NinjaOne.ps1'\nExport-ModuleMember Connect-NinjaOne\n")
 	write(t, folder+"/config.json", `{"LogLevel":"verbose","LogKeywords":"*","LogChannels":"Operational,Analytic",
-		"PowerShellPolicies":{"ModuleLogging":{"EnableModuleLogging":true,"ModuleNames":["NinjaOne","Microsoft.PowerShell.Utility","Microsoft.PowerShell.Management"]}}}`)
+		"PowerShellPolicies":{"ModuleLogging":{"EnableModuleLogging":true,"ModuleNames":["NinjaOne","NinjaOneAuth","Microsoft.PowerShell.Utility","Microsoft.PowerShell.Management"]}}}`)
 	write(t, folder+"/script.ps1", fmt.Sprintf(`$ErrorActionPreference = 'Stop'
 		Import-Module %s/NinjaOne.psm1
 		if (-not (Get-Module -ListAvailable Microsoft.PowerShell.SecretManagement)) { 'no SecretManagement'; exit }
@@ -67,7 +67,13 @@ func TestModuleLoggingSeesNoSecretButTheParametersOwn(t *testing.T) {
 		$vault = @{ UseSecretManagement = $true; VaultName = 'Log' }
 		Connect-NinjaOne @vault -WriteToSecretVault -Instance %s -ClientId %s -ClientSecret %s -UseTokenAuth -RefreshToken %s
 		Connect-NinjaOne @vault -ReadFromSecretVault
-		'connected'`, folder, app.Instance, app.ClientID, app.ClientSecret, m.service.IssueRefreshToken(app.ClientID)))
+		Import-Module %s/NinjaOneAuth
+		& (Get-Module NinjaOne) { $Script:NRAPIAuthenticationInformation.Expires = Get-Date }
+		$token = Get-NinjaOneToken
+		$null = Invoke-RestMethod "$($token.Url)/v2/organizations" -Authentication Bearer -Token $token.Token
+		$null = Invoke-RestMethod "$($token.Url)/v2/organizations" -Headers (Get-NinjaOneToken -AsHeader)
+		Disconnect-NinjaOne -VaultName Log
+		'connected'`, folder, app.Instance, app.ClientID, app.ClientSecret, m.service.IssueRefreshToken(app.ClientID), commands))
 	m.env = []string{"NINJAONE_AUTH_PATH=" + binary, "SECRETMANAGEMENT_STANDIN_HOME=" + folder + "/register"}
 	logged := startSystemLog(t)
 	command := exec.Command(pwsh, "-SettingsFile", folder+"/config.json", "-NoProfile", "-NonInteractive", "-File", folder+"/script.ps1")
@@ -80,7 +86,8 @@ func TestModuleLoggingSeesNoSecretButTheParametersOwn(t *testing.T) {
 		t.Fatalf("%v: %s", err, output)
 	}
 	log := logged(command.Process.Pid)
-	contains(t, "the log", log, `ParameterBinding(Connect-NinjaOne): name="VaultName"; value="Log"`, "CommandInvocation(Send-Line)")
+	contains(t, "the log", log, `ParameterBinding(Connect-NinjaOne): name="VaultName"; value="Log"`, "CommandInvocation(Send-Line)",
+		`ParameterBinding(Invoke-RestMethod): name="Token"`, `ParameterBinding(Disconnect-NinjaOne): name="VaultName"`)
 	for line := range strings.Lines(log) {
 		if strings.Contains(line, "[ScriptBlock_Compile_Detail:") {
 			t.Errorf("PowerShell takes a script for suspicious: %s", line)

@@ -35,7 +35,8 @@ func (i ID) Category() string { return i.category }
 // FromProgram tells whether ninjaone-auth raises the failure.
 func (i ID) FromProgram() bool { return i.from&program != 0 }
 
-// FromWrapper tells whether Connect-NinjaOne raises the failure without being told to by ninjaone-auth.
+// FromWrapper tells whether Connect-NinjaOne, or another command of the module NinjaOneAuth, raises the failure without being
+// told to by ninjaone-auth.
 func (i ID) FromWrapper() bool { return i.from&wrapper != 0 }
 
 const (
@@ -122,6 +123,7 @@ var (
 
 // The program itself.
 var (
+	NotConnected             = id("NotConnected", objectNotFound, wrapper)
 	ProgramNotFound          = id("ProgramNotFound", objectNotFound, wrapper)
 	ProgramFailed            = id("ProgramFailed", resourceUnavailable, wrapper)
 	LanguageModeNotSupported = id("LanguageModeNotSupported", permissionDenied, wrapper)
