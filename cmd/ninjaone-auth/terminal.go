@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"text/tabwriter"
@@ -127,31 +129,35 @@ func records(head []string, rows [][]string) string {
 
 func shown(text string) string { return failure.Clean(text) }
 
-// ask reads a secret at the terminal, which does not show it.
+// ask reads a secret at the terminal, which does not show it. The terminal is raw, so that nothing is shown that is typed before
+// the question is there, and Ctrl+C, like Ctrl+D, ends the question.
 func ask(ctx context.Context, std standard, what string) (string, error) {
-	terminal := int(std.in.Fd())
-	before, err := term.MakeRaw(terminal) // so that nothing is shown that is typed between the question and ReadPassword
+	before, err := term.MakeRaw(int(std.in.Fd()))
 	if err != nil {
 		return "", err
 	}
-	defer fmt.Fprintln(std.err)
-	defer term.Restore(terminal, before)
-	fmt.Fprintf(std.err, "%s: ", what)
-	answer, failed := make(chan string, 1), make(chan error, 1)
+	defer term.Restore(int(std.in.Fd()), before)
+	type answer struct {
+		typed string
+		err   error
+	}
+	answered := make(chan answer, 1)
 	go func() {
-		typed, err := term.ReadPassword(terminal)
-		if err != nil {
-			failed <- err
-			return
-		}
-		answer <- string(typed)
+		typed, err := term.NewTerminal(struct {
+			io.Reader
+			io.Writer
+		}{std.in, std.err}, "").ReadPassword(what + ": ")
+		answered <- answer{typed, err}
 	}()
 	select {
-	case typed := <-answer:
-		return typed, nil
-	case err := <-failed:
-		return "", err
+	case a := <-answered:
+		if errors.Is(a.err, io.EOF) {
+			fmt.Fprint(std.err, "\r\n")
+			return "", failure.Interruption(a.err)
+		}
+		return a.typed, a.err
 	case <-ctx.Done():
+		fmt.Fprint(std.err, "\r\n")
 		return "", failure.Interruption(ctx.Err())
 	}
 }

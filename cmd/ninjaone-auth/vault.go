@@ -13,7 +13,7 @@ import (
 type vaultCommands struct {
 	List   vaultListCommand   `cmd:"" help:"List the stored sessions."`
 	Show   vaultShowCommand   `cmd:"" help:"Show a stored session without its secrets."`
-	Remove vaultRemoveCommand `cmd:"" hidden:"" help:"Remove a stored session."`
+	Remove vaultRemoveCommand `cmd:"" hidden:"" help:"Remove a stored session for Disconnect-NinjaOne."`
 }
 
 // sessionFacts are a stored session without its secrets, as JSON has it (docs/commands.md).
@@ -136,7 +136,7 @@ type vaultRemoveCommand struct {
 	verbosely
 }
 
-// Run removes a session, as logout does.
+// Run removes a session, as logout does, for the module NinjaOneAuth.
 func (v vaultRemoveCommand) Run(ctx context.Context, std standard) error {
 	return removeSession(ctx, std, v.name(), v.Verbose)
 }
