@@ -13,6 +13,7 @@ import (
 	"ninjaone-auth/pkg/failure"
 	"ninjaone-auth/pkg/keyring"
 	"ninjaone-auth/pkg/paramsets"
+	"ninjaone-auth/pkg/report"
 	"ninjaone-auth/pkg/session"
 	"ninjaone-auth/pkg/vault"
 )
@@ -73,7 +74,7 @@ func (l loginCommand) Run(ctx context.Context, std standard) error {
 		return err
 	}
 	// What can't be stored is a warning to the cmdlet, which has the session then; nobody has it here.
-	store := vault.NewKeyring(l.name(), newStderr(std, false))
+	store := vault.NewKeyring(l.name(), report.Silent{})
 	if stored, err := store.Load(context.WithoutCancel(ctx)); err != nil || stored.Authentication.Access != s.Authentication.Access {
 		return notKept(store)
 	}

@@ -36,7 +36,7 @@ func (m Machine) instances(ctx context.Context) []string {
 	if len(m.Instances) > 0 || keyring.Open(patience).MayAsk() {
 		return m.Instances
 	}
-	sessions, _ := vault.List(ctx, silent{}) // the keyring's own check tells what is wrong
+	sessions, _ := vault.List(ctx, report.Silent{}) // the keyring's own check tells what is wrong
 	var instances []string
 	for _, s := range sessions {
 		if instance := s.Session.Connection.Instance; s.Problem == "" && !slices.Contains(instances, instance) {
@@ -65,10 +65,3 @@ func reach(ctx context.Context, instance string) Finding {
 	}
 	return ok("%s; the clocks agree", text)
 }
-
-// silent drops messages: what matters is a finding.
-type silent struct{}
-
-func (silent) Write(report.Stream, string) {}
-func (silent) Progress(report.Progress)    {}
-func (silent) Pending(time.Duration)       {}

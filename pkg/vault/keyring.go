@@ -202,7 +202,7 @@ func decode(data []byte) (d document, problem string) {
 }
 
 // KeyringFailure is the failure that an error of package keyring means.
-func KeyringFailure(err error) error { return NewKeyring(Name{}, nil).failed(err) }
+func KeyringFailure(err error) error { return NewKeyring(Name{}, report.Silent{}).failed(err) }
 
 // failed makes a failure of what went wrong with the keyring, nil of nil.
 func (k *Keyring) failed(err error) error {
