@@ -36,7 +36,7 @@ var completions = map[string][]string{
 	"ninjaone-auth login --instance ":    {"ca", "eu", "fed", "oc", "us", "us2"},
 	"ninjaone-auth token --vault ":       {}, // and no files
 	"ninjaone-auth completion power":     {"powershell"},
-	"ninjaone-auth logout --prefix x --": {"--all", "--help", "--prefix", "--vault", "--verbose", "--version", "--yes"},
+	"ninjaone-auth logout --prefix x --": {"--all", "--help", "--json", "--prefix", "--vault", "--verbose", "--version", "--yes"},
 }
 
 func TestCompletionInBash(t *testing.T) {

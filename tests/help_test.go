@@ -33,6 +33,7 @@ func TestHelp(t *testing.T) {
 		contains(t, "help "+line[1], of, "Usage: ninjaone-auth "+line[1])
 	}
 	equal(t, "--version", m.runs(0, "--version").stdout, m.runs(0, "version").stdout)
+	contains(t, "version --json", m.runs(0, "version", "--json").stdout, `"version": "dev"`, `"conversation": 1`)
 	contains(t, "help login", m.runs(0, "help", "login").stdout, "NINJAONE_CLIENT_SECRET", "Examples:")
 	m.runs(2, "help", "nothing").saysOnly(t, "nothing")
 	m.runs(2, "lgoin").saysOnly(t, `did you mean "login"`)

@@ -170,7 +170,7 @@ func TestLogout(t *testing.T) {
 		b.put(b.session(time.Hour))
 	}
 	write(t, filepath.Join(b.vaultDirectory(), "ninjaone-auth.old.0123456789abcdef0123456789abcdef"), "garbage")
-	b.runs(0, "logout", "--prefix", "A").saysOnly(t, "Removed", "prefix 'A'")
+	equal(t, "logout --json", b.runs(0, "logout", "--prefix", "A", "--json").stdout, "{\n  \"removed\": [\n    {\n      \"vault\": \"NinjaOne\",\n      \"prefix\": \"A\"\n    }\n  ]\n}\n")
 	b.runs(2, "logout", "--all").saysOnly(t, "--yes")
 	b.runs(0, "logout", "--all", "--yes").saysOnly(t, "prefix 'B'", "prefix 'NinjaOne'", "could not be read")
 	b.runs(0, "logout", "--all", "--yes").saysOnly(t, "no session")

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"runtime/debug"
+	"runtime"
 
 	"ninjaone-auth/pkg/failure"
 	"ninjaone-auth/pkg/keyring"
@@ -42,19 +42,23 @@ func (parametersCommand) Run(std standard) error {
 	}{paramsets.DefaultParameterSet, paramsets.Parameters})
 }
 
-type versionCommand struct{}
+type versionCommand struct {
+	JSON bool `name:"json" help:"Print an object as JSON."`
+}
 
 // version is set by the Makefile.
 var version = "dev"
 
 // versionText is the program's version, the conversation's, and the Go release.
 func versionText() string {
-	build, _ := debug.ReadBuildInfo()
-	return fmt.Sprintf("ninjaone-auth %s (conversation %d, %s)", version, wire.Version, build.GoVersion)
+	return fmt.Sprintf("ninjaone-auth %s (conversation %d, %s)", version, wire.Version, runtime.Version())
 }
 
 // Run prints the version.
-func (versionCommand) Run(std standard) error {
+func (v versionCommand) Run(std standard) error {
+	if v.JSON {
+		return printJSON(std, map[string]any{"version": version, "conversation": wire.Version, "go": runtime.Version()})
+	}
 	_, err := fmt.Fprintln(std.out, versionText())
 	return err
 }

@@ -12,8 +12,9 @@ import (
 
 type logoutCommand struct {
 	storedName
-	All bool `help:"Remove all sessions in the keyring."`
-	Yes bool `short:"y" help:"Ask nothing before --all."`
+	All  bool `help:"Remove all sessions in the keyring."`
+	Yes  bool `short:"y" help:"Ask nothing before --all."`
+	JSON bool `name:"json" help:"Print what was removed as JSON."`
 	verbosely
 }
 
@@ -26,7 +27,10 @@ ninjaone-auth logout --all --yes`
 // Run removes a session, or all. NinjaOne goes on accepting the access tokens until they run out.
 func (l logoutCommand) Run(ctx context.Context, std standard) error {
 	if !l.All {
-		return removeSession(ctx, std, l.name(), l.Verbose)
+		if err := removeSession(ctx, std, l.name(), l.Verbose); err != nil {
+			return err
+		}
+		return l.report(std, []vault.Name{l.name()})
 	}
 	all, err := vault.List(ctx, newStderr(std, l.Verbose))
 	switch {
@@ -34,7 +38,6 @@ func (l logoutCommand) Run(ctx context.Context, std standard) error {
 		return err
 	case len(all) == 0:
 		fmt.Fprintln(std.err, "The keyring holds no session.")
-		return nil
 	case l.Yes:
 	case !isTerminal(std.in):
 		return usageError("logout --all asks before it removes anything, which needs a terminal: add --yes")
@@ -43,13 +46,23 @@ func (l logoutCommand) Run(ctx context.Context, std standard) error {
 			return err
 		}
 	}
+	names := []vault.Name{}
 	for _, stored := range all {
 		if err := stored.Remove(ctx, newStderr(std, l.Verbose)); err != nil && !failure.Is(err, failure.SessionNotStored) {
 			return err
 		}
 		fmt.Fprintln(std.err, removed(stored.Name))
+		names = append(names, stored.Name)
 	}
-	return nil
+	return l.report(std, names)
+}
+
+// report prints the names of the removed sessions for --json.
+func (l logoutCommand) report(std standard, names []vault.Name) error {
+	if !l.JSON {
+		return nil
+	}
+	return printJSON(std, map[string]any{"removed": names})
 }
 
 func removeSession(ctx context.Context, std standard, name vault.Name, verbose bool) error {
