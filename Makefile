@@ -30,7 +30,7 @@ soak: build standin
 		pwsh -NoProfile -NonInteractive -File tests/pester.ps1 -Only '*loses no answer*'
 
 lint:
-	@unformatted=$$(gofmt -l cmd pkg tests); [ -z "$$unformatted" ] || { echo "gofmt: $$unformatted"; exit 1; }
+	@unformatted=$$(gofmt -l cmd pkg powershell tests); [ -z "$$unformatted" ] || { echo "gofmt: $$unformatted"; exit 1; }
 	go vet ./...
 	go tool staticcheck ./...
 

@@ -23,8 +23,11 @@ type commandLine struct {
 	Login      loginCommand      `cmd:"" group:"session" help:"Sign in to NinjaOne and keep the session in the keyring."`
 	Token      tokenCommand      `cmd:"" group:"session" help:"Print a valid access token of a session, renewed if need be."`
 	Logout     logoutCommand     `cmd:"" group:"session" help:"Remove a session, or all of them, from the keyring."`
+	Status     statusCommand     `cmd:"" group:"look" help:"Show the sessions, and which NinjaOne modules use this program."`
 	Vault      vaultCommands     `cmd:"" group:"look" help:"Look at the sessions in the keyring."`
 	Doctor     doctorCommand     `cmd:"" group:"look" help:"Find out why something does not work on this machine."`
+	Install    installCommand    `cmd:"" group:"module" help:"Have the PowerShell module NinjaOne use this program."`
+	Uninstall  uninstallCommand  `cmd:"" group:"module" help:"Take this program out of the module again."`
 	Connect    connectCommand    `cmd:"" group:"program" help:"Carry out one Connect-NinjaOne: a request as JSON on stdin, the session as one line of it on stdout."`
 	Parameters parametersCommand `cmd:"" group:"program" help:"Print Connect-NinjaOne's parameters and parameter sets as JSON."`
 	Completion completionCommand `cmd:"" group:"about" help:"Print the script that completes the command line in a shell."`
@@ -41,6 +44,7 @@ type commandLine struct {
 var groups = []kong.Group{
 	{Key: "session", Title: "Sessions:"},
 	{Key: "look", Title: "Looking into things:"},
+	{Key: "module", Title: "The module NinjaOne:"},
 	{Key: "program", Title: "For programs:"},
 	{Key: "flow", Title: "How to sign in:"},
 	{Key: "secrets", Title: "Secrets, which are never arguments:"},

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"ninjaone-auth/pkg/report"
 	"ninjaone-auth/pkg/session"
 	"ninjaone-auth/pkg/vault"
 )
@@ -46,8 +47,8 @@ func factsOfStored(stored vault.Stored) sessionFacts {
 }
 
 // listSessions are those in the keyring.
-func listSessions(ctx context.Context, std standard) ([]sessionFacts, error) {
-	stored, err := vault.List(ctx, newStderr(std, false))
+func listSessions(ctx context.Context, sink report.Sink) ([]sessionFacts, error) {
+	stored, err := vault.List(ctx, sink)
 	all := []sessionFacts{}
 	for _, one := range stored {
 		all = append(all, factsOfStored(one))
@@ -93,7 +94,7 @@ type vaultListCommand struct {
 
 // Run lists the sessions in the keyring.
 func (v vaultListCommand) Run(ctx context.Context, std standard) error {
-	all, err := listSessions(ctx, std)
+	all, err := listSessions(ctx, newStderr(std, false))
 	switch {
 	case err != nil:
 		return err

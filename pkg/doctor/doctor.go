@@ -49,7 +49,7 @@ type check struct {
 // Examine runs all checks and returns what they found, in their order.
 func (m Machine) Examine(ctx context.Context) []Finding {
 	checks := []check{
-		{"program", m.program}, {"powershell", m.shells}, {"browser", m.browser}, {"port", m.port}, {"keyring", m.keyring},
+		{"program", m.program}, {"modules", m.modules}, {"powershell", m.shells}, {"browser", m.browser}, {"port", m.port}, {"keyring", m.keyring},
 		{"network", m.network}, {"environment", m.environment}, {"files", m.files},
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)

@@ -1,9 +1,11 @@
 package doctor
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -11,10 +13,12 @@ import (
 	"ninjaone-auth/pkg/browser"
 	"ninjaone-auth/pkg/callback"
 	"ninjaone-auth/pkg/failure"
+	"ninjaone-auth/pkg/install"
 	"ninjaone-auth/pkg/keyring"
 	"ninjaone-auth/pkg/lock"
 	"ninjaone-auth/pkg/session"
 	"ninjaone-auth/pkg/vault"
+	"ninjaone-auth/powershell"
 )
 
 func (m Machine) program(context.Context) []Finding {
@@ -22,7 +26,40 @@ func (m Machine) program(context.Context) []Finding {
 	if err != nil {
 		path = err.Error()
 	}
-	return []Finding{ok("ninjaone-auth %s for %s/%s: %s", m.Version, runtime.GOOS, runtime.GOARCH, path)}
+	found := []Finding{ok("ninjaone-auth %s for %s/%s: %s", m.Version, runtime.GOOS, runtime.GOARCH, path)}
+	wrapper := filepath.Join(filepath.Dir(path), "Connect-NinjaOne.ps1")
+	if text, err := os.ReadFile(wrapper); err == nil && !bytes.Equal(text, powershell.ConnectNinjaOne) {
+		found = append(found, warning("Put the files of one release beside each other.", "%s is of another release than the program", wrapper))
+	}
+	return found
+}
+
+// modules says which NinjaOne modules use ninjaone-auth, and in which release.
+func (m Machine) modules(context.Context) (found []Finding) {
+	modules, problems := install.Find("")
+	for _, one := range modules {
+		if problem := one.Check(); problem != nil {
+			problems = append(problems, problem)
+			continue
+		}
+		switch where := fmt.Sprintf("NinjaOne %s in %s", one.Version, one.Path); {
+		case one.Updated:
+			found = append(found, warning("Run 'ninjaone-auth install'.", "%s has been updated since ninjaone-auth was installed", where))
+		case one.Installed && one.Release != m.Version:
+			found = append(found, warning("Run 'ninjaone-auth install' with the newer one.", "%s uses ninjaone-auth %s, and this is %s", where, one.Release, m.Version))
+		case one.Installed:
+			found = append(found, ok("%s uses this ninjaone-auth", where))
+		default:
+			found = append(found, ok("%s has its own Connect-NinjaOne; 'ninjaone-auth install' would have it use this one", where))
+		}
+	}
+	for _, problem := range problems {
+		found = append(found, failed(problem))
+	}
+	if found == nil {
+		return []Finding{ok("there is no NinjaOne module where PowerShell looks for modules")}
+	}
+	return found
 }
 
 // browser says what would open a sign-in's address.
@@ -161,7 +198,7 @@ func readable(folder string) (found []Finding) {
 	entries, _ := os.ReadDir(folder)
 	for _, entry := range entries {
 		if info, err := entry.Info(); err == nil && info.Mode().Perm()&0o077 != 0 {
-			path := folder + "/" + entry.Name()
+			path := filepath.Join(folder, entry.Name())
 			found = append(found, warning("chmod go= "+path, "others than this user can get at %s", path))
 		}
 	}

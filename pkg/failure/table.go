@@ -121,6 +121,16 @@ var (
 	LockFailed             = id("LockFailed", resourceUnavailable, program)
 )
 
+// The NinjaOne module, for install, uninstall and status.
+var (
+	ModuleNotFound     = id("ModuleNotFound", objectNotFound, program)
+	ModuleNotSupported = id("ModuleNotSupported", invalidData, program)
+	ModuleSigned       = id("ModuleSigned", securityError, program)
+	ModuleNotWritable  = id("ModuleNotWritable", permissionDenied, program)
+	ModuleIncomplete   = id("ModuleIncomplete", objectNotFound, program)
+	ModuleFailed       = id("ModuleFailed", resourceUnavailable, program)
+)
+
 // The program itself.
 var (
 	NotConnected             = id("NotConnected", objectNotFound, wrapper)
