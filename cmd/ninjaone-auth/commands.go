@@ -13,8 +13,8 @@ import (
 	"ninjaone-auth/pkg/wire"
 )
 
-// told is a command's failure as stderr shows it, in these words. What is no failure is that stdout can't be written to.
-func told(err error, words func(string) string) string {
+// told is a command's failure as stderr shows it. What is no failure is that stdout can't be written to.
+func told(err error) string {
 	if !errors.As(err, new(*failure.Error)) && errors.As(err, new(*fs.PathError)) {
 		return fmt.Sprintf("ninjaone-auth: %v\n", err)
 	}
@@ -22,7 +22,7 @@ func told(err error, words func(string) string) string {
 	if failed.ID == failure.Interrupted {
 		return "ninjaone-auth: interrupted before it was done (Interrupted)\nThe sessions in the keyring are as they were.\n"
 	}
-	return fmt.Sprintf("ninjaone-auth: %s (%s)\n%s\n", words(failed.Message), failed.ID, words(failed.Recommendation))
+	return fmt.Sprintf("ninjaone-auth: %s (%s)\n%s\n", failed.Message, failed.ID, failed.Recommendation)
 }
 
 func printJSON(std standard, value any) error {

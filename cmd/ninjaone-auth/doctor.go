@@ -29,9 +29,8 @@ var statusColours = map[doctor.Status]*color.Color{
 
 // Run examines the machine. A failure is the exit status 1.
 func (d doctorCommand) Run(ctx context.Context, std standard, status *exitStatus) error {
-	found := doctor.Machine{Version: version, Environment: std.environment, Instances: d.Instance, Port: d.Port}.Examine(ctx)
-	for i, f := range found {
-		found[i].Found, found[i].Advice = asFlags(f.Found), asFlags(f.Advice)
+	found := doctor.Machine{Version: version, Environment: std.environment, Instances: d.Instance, Port: d.Port, Told: inFlags}.Examine(ctx)
+	for _, f := range found {
 		if f.Status == doctor.Failure {
 			*status = exitFailed
 		}

@@ -103,7 +103,7 @@ func (c chosenModules) change(std standard, status *exitStatus, do func(install.
 		return anything
 	}
 	for _, problem := range problems {
-		fmt.Fprint(std.err, told(problem, asFlags))
+		fmt.Fprint(std.err, told(problem))
 	}
 	return anything
 }

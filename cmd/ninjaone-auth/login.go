@@ -71,7 +71,7 @@ func (l loginCommand) Run(ctx context.Context, std standard) error {
 	screen := newStderr(std, l.Verbose)
 	_, s, err := connect.Connect(ctx, arguments, nil, connect.Caller{Sink: screen, SeesMessages: true, SignsIn: true})
 	if err != nil {
-		return err
+		return inFlags(err)
 	}
 	// What can't be stored is a warning to the cmdlet, which has the session then; nobody has it here.
 	store := vault.NewKeyring(l.name(), report.Silent{})

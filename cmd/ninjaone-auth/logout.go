@@ -28,14 +28,14 @@ ninjaone-auth logout --all --yes`
 func (l logoutCommand) Run(ctx context.Context, std standard) error {
 	if !l.All {
 		if err := removeSession(ctx, std, l.name(), l.Verbose); err != nil {
-			return err
+			return inFlags(err)
 		}
 		return l.report(std, []vault.Name{l.name()})
 	}
 	all, err := vault.List(ctx, newStderr(std, l.Verbose))
 	switch {
 	case err != nil:
-		return err
+		return inFlags(err)
 	case len(all) == 0:
 		fmt.Fprintln(std.err, "The keyring holds no session.")
 	case l.Yes:
@@ -49,7 +49,7 @@ func (l logoutCommand) Run(ctx context.Context, std standard) error {
 	names := []vault.Name{}
 	for _, stored := range all {
 		if err := stored.Remove(ctx, newStderr(std, l.Verbose)); err != nil && !failure.Is(err, failure.SessionNotStored) {
-			return err
+			return inFlags(err)
 		}
 		fmt.Fprintln(std.err, removed(stored.Name))
 		names = append(names, stored.Name)

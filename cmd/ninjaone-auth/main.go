@@ -133,11 +133,7 @@ func run(ctx context.Context, arguments []string, std standard) int {
 	case errors.As(err, &misuse):
 		return misused(std.err, command, misuse)
 	}
-	words := asFlags
-	if strings.HasPrefix(command.Command(), "vault remove") { // the module NinjaOneAuth, which speaks of the cmdlet's parameters
-		words = strings.Clone
-	}
-	fmt.Fprint(std.err, told(err, words))
+	fmt.Fprint(std.err, told(err))
 	if failure.Is(err, failure.Interrupted) {
 		return exitInterrupted
 	}

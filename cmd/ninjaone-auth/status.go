@@ -25,7 +25,7 @@ func (s statusCommand) Run(ctx context.Context, std standard) error {
 	}
 	sessions, err := listSessions(ctx, report.Silent{})
 	if err != nil && !needsNoKeyring(err) {
-		problems = append(problems, failure.From(err))
+		problems = append(problems, inFlags(err))
 	}
 	if s.JSON {
 		return printJSON(std, map[string]any{
@@ -47,7 +47,7 @@ func (s statusCommand) Run(ctx context.Context, std standard) error {
 		return err
 	}
 	for _, problem := range problems {
-		fmt.Fprintf(std.out, "\n%s\n%s\n", asFlags(problem.Message), asFlags(problem.Recommendation))
+		fmt.Fprintf(std.out, "\n%s\n%s\n", problem.Message, problem.Recommendation)
 	}
 	return nil
 }

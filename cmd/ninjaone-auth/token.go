@@ -43,7 +43,7 @@ ninjaone-auth token --vault Jobs --json`
 func (t tokenCommand) Run(ctx context.Context, std standard) error {
 	s, err := connect.Restore(ctx, t.name(), connect.Caller{Sink: newStderr(std, t.Verbose)})
 	if err != nil {
-		return err
+		return inFlags(err)
 	}
 	switch {
 	case t.JSON:

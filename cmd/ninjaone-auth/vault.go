@@ -97,7 +97,7 @@ func (v vaultListCommand) Run(ctx context.Context, std standard) error {
 	all, err := listSessions(ctx, newStderr(std, false))
 	switch {
 	case err != nil:
-		return err
+		return inFlags(err)
 	case v.JSON:
 		return printJSON(std, all)
 	}
@@ -122,7 +122,7 @@ type vaultShowCommand struct {
 func (v vaultShowCommand) Run(ctx context.Context, std standard) error {
 	s, err := vault.NewKeyring(v.name(), newStderr(std, v.Verbose)).Load(ctx)
 	if err != nil {
-		return err
+		return inFlags(err)
 	}
 	facts := factsOf(v.name(), s)
 	if v.JSON {
@@ -137,7 +137,7 @@ type vaultRemoveCommand struct {
 	verbosely
 }
 
-// Run removes a session, as logout does, for the module NinjaOneAuth.
+// Run removes a session as logout does, for the module NinjaOneAuth, which speaks of the cmdlet's parameters.
 func (v vaultRemoveCommand) Run(ctx context.Context, std standard) error {
 	return removeSession(ctx, std, v.name(), v.Verbose)
 }

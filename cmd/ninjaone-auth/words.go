@@ -3,12 +3,20 @@ package main
 import (
 	"strings"
 
+	"ninjaone-auth/pkg/failure"
 	"ninjaone-auth/pkg/vault"
 )
 
 // asFlags writes a message about the cmdlet and its parameters in the words of the command line. What is said of PowerShell's
 // own vaults stays as it is.
 func asFlags(message string) string { return flagWords.Replace(message) }
+
+// inFlags is a failure in the words of the command line.
+func inFlags(err error) *failure.Error {
+	told := *failure.From(err)
+	told.Message, told.Recommendation = asFlags(told.Message), asFlags(told.Recommendation)
+	return &told
+}
 
 var flagWords = strings.NewReplacer(
 	vault.Elsewhere, vault.Elsewhere,

@@ -36,6 +36,8 @@ type Machine struct {
 	// Instances are those to connect to; without any, those of the stored sessions are.
 	Instances []string
 	Port      int // to which a browser would come back
+	// Told is a failure in the words of whoever reads the findings.
+	Told func(error) *failure.Error
 }
 
 // patience is how long a check may take. All run side by side.
@@ -93,7 +95,6 @@ func warning(advice, format string, args ...any) Finding {
 }
 
 // failed is a failure of the program as a finding.
-func failed(err error) Finding {
-	f := failure.From(err)
+func failed(f *failure.Error) Finding {
 	return Finding{Status: Failure, Found: fmt.Sprintf("%s (%s)", f.Message, f.ID), Advice: f.Recommendation}
 }

@@ -79,7 +79,7 @@ func (m Machine) browser(context.Context) []Finding {
 func (m Machine) port(ctx context.Context) []Finding {
 	listener, err := callback.Listen(ctx, session.DefaultRedirectURI(m.Port), m.Port, "", "")
 	if err != nil {
-		return []Finding{failed(err)}
+		return []Finding{failed(m.Told(err))}
 	}
 	listener.Close()
 	return []Finding{ok("%d is free on the loopback interface", m.Port)}
@@ -95,7 +95,7 @@ func (m Machine) keyring(ctx context.Context) []Finding {
 	tried, err := ring.Try(ctx)
 	switch {
 	case err != nil:
-		f := failed(vault.KeyringFailure(err))
+		f := failed(m.Told(vault.KeyringFailure(err)))
 		if m.get(keyring.BackendVariable) == "" && failure.Is(vault.KeyringFailure(err), failure.VaultUnavailable) {
 			f.Status = Warning // nobody may need one
 		}

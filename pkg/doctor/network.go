@@ -25,7 +25,7 @@ func (m Machine) network(ctx context.Context) []Finding {
 	found := make([]Finding, len(instances))
 	var all sync.WaitGroup
 	for i, instance := range instances {
-		all.Go(func() { found[i] = reach(ctx, instance) })
+		all.Go(func() { found[i] = m.reach(ctx, instance) })
 	}
 	all.Wait()
 	return found
@@ -46,10 +46,10 @@ func (m Machine) instances(ctx context.Context) []string {
 	return instances
 }
 
-func reach(ctx context.Context, instance string) Finding {
+func (m Machine) reach(ctx context.Context, instance string) Finding {
 	reached, err := flows.Reach(ctx, instance)
 	if err != nil {
-		return failed(err)
+		return failed(m.Told(err))
 	}
 	way := "no proxy"
 	if reached.Proxy != "" {
