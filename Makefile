@@ -9,7 +9,7 @@ ifneq ($(shell uname -s),Darwin)
 export CGO_ENABLED = 0
 endif
 
-.PHONY: all build standin test soak lint demo bench fuzz dist clean
+.PHONY: all build standin test soak lint demo bench fuzz docs dist clean
 
 all: build
 
@@ -36,6 +36,10 @@ lint:
 
 demo: build standin
 	@tests/demo
+
+# The help page, from the wrapper.
+docs:
+	pwsh -NoProfile -NonInteractive -File tests/help-page.ps1
 
 bench: build standin
 	@tests/bench

@@ -128,10 +128,7 @@ Describe 'Connect-NinjaOne' {
 
     # Windows can't send Ctrl+C to another process alone. The wait for a sign-in is of minutes.
     It 'ends at Ctrl+C while it waits for a sign-in, and frees the port, long before the wait is over' -Skip:$IsWindows {
-        $probe = [Net.Sockets.TcpListener]::new([Net.IPAddress]::Loopback, 0)
-        $probe.Start()
-        $port = $probe.LocalEndpoint.Port
-        $probe.Stop()
+        $port = Get-FreePort
         function Test-Port { $client = [Net.Sockets.TcpClient]::new(); try { $client.Connect('127.0.0.1', $port); $true } catch { $false } finally { $client.Dispose() } }
         $browser = New-FakeProgram (Join-Path $TestDrive 'browser')
         $messages = Join-Path $TestDrive 'messages'

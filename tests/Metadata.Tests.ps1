@@ -70,11 +70,7 @@ Describe 'Windows PowerShell 5.1' {
             $tokens = $errors = $null
             $tree = [System.Management.Automation.Language.Parser]::ParseInput($Script, [ref] $tokens, [ref] $errors)
             $errors | ForEach-Object { "$_" }
-            $tokens | Where-Object Kind -in 'AndAnd', 'OrOr', 'QuestionMark', 'QuestionQuestion', 'QuestionQuestionEquals', 'QuestionDot', 'QuestionLBracket', 'Clean', 'Ampersand' |
-                Where-Object { $_.Kind -ne 'Ampersand' -or -not ($_.TokenFlags -band 'CommandName' -or $Script.Substring($_.Extent.EndOffset) -match '^ [$"{]') } | ForEach-Object { $_.Text }
-            $tokens | Where-Object { $_.Kind -eq 'Number' -and $_.Text -match '(?<!0x\w*)(y|s|n|u|ul|us|uy)$' } | ForEach-Object { $_.Text }
-            $tokens | Where-Object { $_.Kind -in 'StringExpandable', 'HereStringExpandable' -and $_.Text -match '(?<!`)(``)*`(e|u\{)' } | ForEach-Object { $_.Text }
-            $tokens | Where-Object { $_.Kind -eq 'Variable' -and $_.Name -match '^(Is(Windows|Linux|MacOS|CoreCLR)|PSStyle|PSNative.*|EnabledExperimentalFeatures)$' } | ForEach-Object { $_.Text }
+            Find-NewSyntax $Script
             $used = foreach ($node in $tree.FindAll({ $true }, $true)) {
                 switch ($node.GetType().Name) {
                     { $_ -in 'TypeExpressionAst', 'TypeConstraintAst' } { $node.TypeName.FullName }

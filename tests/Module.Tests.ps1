@@ -328,16 +328,3 @@ Describe 'The package' {
         $failure.ErrorDetails.RecommendedAction | Should -BeExactly "Have its owner run: chmod +x '$program'"
     }
 }
-
-Describe 'docs/module.md' {
-    # Their requests check the stand-in's certificate, which PowerShell gets to know by SSL_CERT_FILE, on Linux alone.
-    It 'has recipes that run' -Skip:(-not $IsLinux) {
-        $page = [IO.File]::ReadAllText((Join-Path (Split-Path $PSScriptRoot) 'docs' 'module.md')) -replace '(?s).*\n## Recipes\n|\n## .*'
-        $recipes = ([regex]::Matches($page, '(?m)^    (.*)$') | ForEach-Object { $_.Groups[1].Value }) -join "`n" -replace "'devices'", "'organizations'"
-        @($recipes -split "`n").Count | Should -BeGreaterThan 9
-        $output = Invoke-Shell "`$ErrorActionPreference = 'Stop'; Import-Module '$folder'
-            Connect-NinjaOne -Instance eu -ClientId '$($app.clientId)' -ClientSecret '$($app.clientSecret)' -UseClientAuth -UseSecretManagement -VaultName NinjaOneVault -WriteToSecretVault -WarningAction Ignore
-            `$answers = & { $recipes }; @(`$answers).Count; try { Get-NinjaOneToken } catch { `$_.FullyQualifiedErrorId }" -Environment (New-Ring)
-        $output.Trim() -split '\r?\n' | Should -Be '4', 'NotConnected,Get-NinjaOneToken'
-    }
-}

@@ -203,4 +203,23 @@ function Get-VaultCall ($Vault, [string] $Function) {
     [IO.File]::ReadAllLines("$($Vault.Path).calls") | Where-Object { $_.StartsWith("$Function ") } | ForEach-Object { $_.Substring($Function.Length + 1) }
 }
 
+# What a script has that the language of Windows PowerShell 5.1 lacks.
+function Find-NewSyntax ([string] $Script) {
+    $tokens = $errors = $null
+    $null = [System.Management.Automation.Language.Parser]::ParseInput($Script, [ref] $tokens, [ref] $errors)
+    $tokens | Where-Object Kind -in 'AndAnd', 'OrOr', 'QuestionMark', 'QuestionQuestion', 'QuestionQuestionEquals', 'QuestionDot', 'QuestionLBracket', 'Clean', 'Ampersand' |
+        Where-Object { $_.Kind -ne 'Ampersand' -or -not ($_.TokenFlags -band 'CommandName' -or $Script.Substring($_.Extent.EndOffset) -match '^ [$"{]') } | ForEach-Object { $_.Text }
+    $tokens | Where-Object { $_.Kind -eq 'Number' -and $_.Text -match '(?<!0x\w*)(y|s|n|u|ul|us|uy)$' } | ForEach-Object { $_.Text }
+    $tokens | Where-Object { $_.Kind -in 'StringExpandable', 'HereStringExpandable' -and $_.Text -match '(?<!`)(``)*`(e|u\{)' } | ForEach-Object { $_.Text }
+    $tokens | Where-Object { $_.Kind -eq 'Variable' -and $_.Name -match '^(Is(Windows|Linux|MacOS|CoreCLR)|PSStyle|PSNative.*|EnabledExperimentalFeatures)$' } | ForEach-Object { $_.Text }
+}
+
+# A TCP port that nobody listened on a moment ago.
+function Get-FreePort {
+    $listener = [Net.Sockets.TcpListener]::new([Net.IPAddress]::Loopback, 0)
+    $listener.Start()
+    $listener.LocalEndpoint.Port
+    $listener.Stop()
+}
+
 Export-ModuleMember -Function *
