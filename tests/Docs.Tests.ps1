@@ -31,10 +31,6 @@ BeforeAll {
     $env:PSModulePath = "$root/powershell$([IO.Path]::PathSeparator)$modulePath"
     . (Get-WrapperPath)
 
-    # What other branches bring: a call of this is not checked, and its block not run, as long as the program does not know it.
-    # To be removed when all have landed, with Test-Awaited.
-    $awaited = '^(login|logout|status|doctor|install|uninstall|completion)\b|^token .*--header'
-
     # The calls of the program in a text, without what a shell makes of the rest of the line.
     function Find-ProgramCall ($Text) {
         $calls = [regex]::Matches(($Text -replace '\\\n\s*', ' '), '(?m)(?<=^|[\s`(|;]|bin/)ninjaone-auth (?!http)([a-z-][^`\n|;)>&]*)')
@@ -44,7 +40,7 @@ BeforeAll {
     # What a call is refused for. With --help it is parsed, and nothing is done.
     function Test-ProgramCall ($Call) {
         $said = & $program @($Call -split '\s+') --help 2>&1
-        if ($LASTEXITCODE -and $Call -notmatch $awaited) { "ninjaone-auth $Call`: $($said[0])" }
+        if ($LASTEXITCODE) { "ninjaone-auth $Call`: $($said[0])" }
     }
     # What PowerShell refuses in a script, or Windows PowerShell 5.1, or Connect-NinjaOne and the module NinjaOneAuth.
     function Test-Script ($Script) {
@@ -78,12 +74,6 @@ BeforeAll {
         }
         Find-ProgramCall $Block.Text | ForEach-Object { Test-ProgramCall $_ }
     }
-    function Test-Awaited ($Block) {
-        foreach ($call in @(Find-ProgramCall $Block.Text) -match $awaited) {
-            $null = & $program @($call -split '\s+') --help 2>&1
-            if ($LASTEXITCODE) { return $true }
-        }
-    }
 
     # The secrets that a reader would leave in the list of processes or in the history of the shell.
     function Find-ShownSecret ($Text) {
@@ -97,17 +87,7 @@ BeforeAll {
         Remove-Item Function:Connect-NinjaOne, Alias:cno
         $ErrorActionPreference = 'Stop'
         Set-Location $HOME
-        if (Get-Module -ListAvailable NinjaOne) { ninjaone-auth install }
-        else { # to be removed when install and tests/NinjaOne have landed
-            New-Module -Name NinjaOne -ArgumentList WRAPPER {
-                . $args[0]
-                function Get-NinjaOneOrganisations {
-                    $headers = @{ Authorization = '{0} {1}' -f $Script:NRAPIAuthenticationInformation.Type, $Script:NRAPIAuthenticationInformation.Access }
-                    Invoke-RestMethod "$($Script:NRAPIConnectionInformation.URL)/v2/organizations" -Headers $headers
-                }
-                Export-ModuleMember -Function Connect-NinjaOne, Get-NinjaOneOrganisations -Alias cno
-            } | Import-Module
-        }
+        ninjaone-auth install
         $vault = @{ UseSecretManagement = $true; VaultName = 'NinjaOneVault'; WriteToSecretVault = $true }
         $secrets = ConvertFrom-Json -AsHashtable SECRETS
         function Get-Credential ([Parameter(Mandatory)] $UserName, [Parameter(Mandatory)] $Message) {
@@ -187,18 +167,14 @@ Describe 'The commands of <Page>' -ForEach $running {
             NINJAONE_CLIENT_SECRET = $secret; CURL_CA_BUNDLE = $service.certFile
             BROWSER = "curl --silent --location --output $folder/page.html --noproxy localhost"
         }
-        $module = Join-Path $PSScriptRoot 'NinjaOne'
-        if (Test-Path $module) {
-            $environment.PSModulePath = "$folder/Modules:$env:PSModulePath"
-            $null = New-Item -ItemType Directory "$folder/Modules"
-            Copy-Item -Recurse $module "$folder/Modules"
-        }
+        $environment.PSModulePath = "$folder/Modules:$env:PSModulePath"
+        $null = New-Item -ItemType Directory "$folder/Modules"
+        Copy-Item -Recurse (Join-Path $PSScriptRoot 'NinjaOne') "$folder/Modules"
         foreach ($file in 'client-secret', 'passphrase') { [IO.File]::WriteAllText("$folder/$file", $secret) }
         chmod 600 "$folder/client-secret" "$folder/passphrase"
 
         $number = 0
         $script = foreach ($block in $Blocks | Where-Object { $_.Language -in 'powershell', 'sh' -and -not $_.Needs }) {
-            if (Test-Awaited $block) { Write-Warning "not run yet: $($block.Name)"; continue }
             "'--- $($block.Name)'; `$env:NINJAONE_CLIENT_SECRET = '$secret'"
             # Another run of the tests may have the port, and the stand-in has one request.
             $text = $block.Text -replace '\b9090\b', $port -replace "'devices'", "'organizations'"
@@ -213,7 +189,7 @@ Describe 'The commands of <Page>' -ForEach $running {
             if ($block.Language -eq 'powershell') { "& '$file'" } else { "sh -eu '$file'" }
             'if ($LASTEXITCODE) { throw "exit status $LASTEXITCODE" }'
         }
-        $begin = "$console".Replace('WRAPPER', "'$(Get-WrapperPath)'").Replace('SECRETS', "'$(ConvertTo-Json -Compress $secrets)'")
+        $begin = "$console".Replace('SECRETS', "'$(ConvertTo-Json -Compress $secrets)'")
         $shell = Start-Shell ((@($begin) + $script) -join "`n") @() $environment
         $output = Wait-Shell $shell
         $shell.Process.ExitCode | Should -Be 0 -Because "the last block of these failed: $output"
