@@ -12,8 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"ninjaone-auth/pkg/session"
-	"ninjaone-auth/pkg/vault"
 	"ninjaone-auth/tests/need"
 	"ninjaone-auth/tests/standin"
 )
@@ -157,29 +155,6 @@ func BenchmarkFirstConnectInPwsh(b *testing.B) {
 		b.ReportMetric(start, "ms-pwsh-start")
 		b.ReportMetric(median(bound)/start, "times-that-to-bind")
 		b.ReportMetric(median(whole)/start, "times-that-in-all")
-	}
-}
-
-// BenchmarkToken sets `token` on a valid session in the encrypted file against --version, turn by turn, as the median of the pairs, and
-// tells what that is made of: the start of the program, and reading the file, which is the derivation of its key (PBKDF2, 8192
-// rounds, as the library has it) but for a little.
-func BenchmarkToken(b *testing.B) {
-	box := keyringBox(b, vault.Name{Vault: "NinjaOne", Prefix: session.DefaultSecretPrefix})
-	box.put(box.session(time.Hour))
-	for b.Loop() {
-		var tokens, versions []time.Duration
-		var starts, reads []float64
-		for range repetitions {
-			versions = append(versions, timed(b, box.command("--version")))
-			tokens = append(tokens, timed(b, box.command("token")))
-			began := time.Now()
-			box.get()
-			reads = append(reads, float64(time.Since(began))/1e6)
-			starts = append(starts, float64(versions[len(versions)-1])/1e6)
-		}
-		b.ReportMetric(ratio(tokens, versions), "times-version")
-		b.ReportMetric(median(starts), "ms-to-start")
-		b.ReportMetric(median(reads), "ms-to-derive-the-key")
 	}
 }
 

@@ -67,6 +67,7 @@ func TestDoctor(t *testing.T) {
 	finds(t, b.examine(t, 0, "network"), "ok", "eu.ninjarmm.com answers", "through the proxy 127.0.0.1", "stand-in", "clocks agree")
 	finds(t, b.examine(t, 0, "files"), "ok", b.vaultDirectory())
 	equal(t, "the vault", b.get().Access, "stored-access-token")
+	b.vaultFile() // is the only one
 	for _, request := range b.service.Requests()[started:] {
 		if strings.Contains(request.Path, "oauth") {
 			t.Errorf("doctor asked for %s", request.Path)
