@@ -87,6 +87,8 @@ BeforeAll {
         Remove-Item Function:Connect-NinjaOne, Alias:cno
         $ErrorActionPreference = 'Stop'
         Set-Location $HOME
+        # Only these: install changes every NinjaOne module that it finds.
+        $env:PSModulePath = "$HOME/Modules:ROOT/powershell:$PSHOME/Modules"
         ninjaone-auth install
         $vault = @{ UseSecretManagement = $true; VaultName = 'NinjaOneVault'; WriteToSecretVault = $true }
         $secrets = ConvertFrom-Json -AsHashtable SECRETS
@@ -167,9 +169,8 @@ Describe 'The commands of <Page>' -ForEach $running {
             NINJAONE_CLIENT_SECRET = $secret; CURL_CA_BUNDLE = $service.certFile
             BROWSER = "curl --silent --location --output $folder/page.html --noproxy localhost"
         }
-        $environment.PSModulePath = "$folder/Modules:$env:PSModulePath"
         $null = New-Item -ItemType Directory "$folder/Modules"
-        Copy-Item -Recurse (Join-Path $PSScriptRoot 'NinjaOne') "$folder/Modules"
+        Copy-Item -Recurse (Join-Path $PSScriptRoot NinjaOne) "$folder/Modules"
         foreach ($file in 'client-secret', 'passphrase') { [IO.File]::WriteAllText("$folder/$file", $secret) }
         chmod 600 "$folder/client-secret" "$folder/passphrase"
 
@@ -189,7 +190,7 @@ Describe 'The commands of <Page>' -ForEach $running {
             if ($block.Language -eq 'powershell') { "& '$file'" } else { "sh -eu '$file'" }
             'if ($LASTEXITCODE) { throw "exit status $LASTEXITCODE" }'
         }
-        $begin = "$console".Replace('SECRETS', "'$(ConvertTo-Json -Compress $secrets)'")
+        $begin = "$console".Replace('ROOT', $root).Replace('SECRETS', "'$(ConvertTo-Json -Compress $secrets)'")
         $shell = Start-Shell ((@($begin) + $script) -join "`n") @() $environment
         $output = Wait-Shell $shell
         $shell.Process.ExitCode | Should -Be 0 -Because "the last block of these failed: $output"

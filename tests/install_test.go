@@ -379,7 +379,16 @@ func TestUninstallOfASignedInstallation(t *testing.T) {
 		before := content(t, folder)
 		b.runs(0, "install")
 		write(t, script(folder), read(t, script(folder))+"\r\n# SIG # Begin signature block\r\n# MIIF\r\n# SIG # End signature block\r\n")
+		wrapper := filepath.Join(folder, "Connect-NinjaOne.ps1")
+		write(t, wrapper, read(t, wrapper)+"# SIG # Begin signature block\r\n# MIIF\r\n# SIG # End signature block\r\n")
+		signed := content(t, folder)
+		if i := b.reports(0, "install"); i.Modules[0].Changed {
+			t.Errorf("installed again: %+v", i)
+		}
+		write(t, script(folder), strings.Replace(read(t, script(folder)), b.release+",", "v99.0.1,", 1))
 		b.hasProblem(b.reports(1, "install"), "ModuleSigned", folder)
+		write(t, script(folder), strings.Replace(read(t, script(folder)), "v99.0.1,", b.release+",", 1))
+		equal(t, "the module", content(t, folder), signed)
 		b.runs(0, "uninstall")
 		equal(t, "after uninstall", content(t, folder), before)
 	}

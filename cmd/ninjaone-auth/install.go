@@ -27,7 +27,7 @@ func (i installCommand) Run(std standard, status *exitStatus) error {
 		return err
 	}
 	request := install.Request{Release: version, Program: program, DryRun: i.DryRun}
-	changed := i.change(std, status, func(m install.Module) (string, bool, *failure.Error) {
+	changed, err := i.change(std, status, func(m install.Module) (string, bool, *failure.Error) {
 		changed, problem := m.Install(request)
 		told := "ninjaone-auth " + version
 		if m.Release != "" && m.Release != version {
@@ -36,9 +36,9 @@ func (i installCommand) Run(std standard, status *exitStatus) error {
 		return told + outcome(changed, i.DryRun, " installed", " was installed already"), changed, problem
 	})
 	if changed && !i.DryRun && !i.JSON {
-		fmt.Fprintln(std.out, "In a PowerShell that has loaded the module already: Import-Module NinjaOne -Force")
+		_, err = fmt.Fprintln(std.out, "In a PowerShell that has loaded the module already: Import-Module NinjaOne -Force")
 	}
-	return nil
+	return err
 }
 
 type uninstallCommand struct {
@@ -48,12 +48,12 @@ type uninstallCommand struct {
 
 // Run takes ninjaone-auth out of the modules.
 func (u uninstallCommand) Run(std standard, status *exitStatus) error {
-	u.change(std, status, func(m install.Module) (string, bool, *failure.Error) {
+	_, err := u.change(std, status, func(m install.Module) (string, bool, *failure.Error) {
 		changed, problem := m.Uninstall(install.Request{DryRun: u.DryRun})
 		told := strings.TrimSpace("ninjaone-auth " + m.Release)
 		return told + outcome(changed, u.DryRun, " removed", " was not installed"), changed, problem
 	})
-	return nil
+	return err
 }
 
 func outcome(changed, dryRun bool, done, nothing string) string {
@@ -77,7 +77,7 @@ type changedModule struct {
 
 // change does something to one module after the other, and tells what came of it and whether that was anything. One that is
 // refused does not keep it from the others.
-func (c chosenModules) change(std standard, status *exitStatus, do func(install.Module) (told string, changed bool, problem *failure.Error)) (anything bool) {
+func (c chosenModules) change(std standard, status *exitStatus, do func(install.Module) (told string, changed bool, problem *failure.Error)) (anything bool, err error) {
 	modules, problems := install.Find(c.Module)
 	if len(modules)+len(problems) == 0 {
 		problems = append(problems, install.NotFound(c.Module))
@@ -92,20 +92,19 @@ func (c chosenModules) change(std standard, status *exitStatus, do func(install.
 		anything = anything || changed
 		all = append(all, changedModule{m.Path, m.Version, changed, m.Release})
 		if !c.JSON {
-			fmt.Fprintf(std.out, "%s: %s\n", m.Path, told)
+			_, err = fmt.Fprintf(std.out, "%s: %s\n", m.Path, told)
 		}
 	}
 	if len(problems) > 0 {
 		*status = exitFailed
 	}
 	if c.JSON {
-		_ = printJSON(std, map[string]any{"modules": all, "problems": shownProblems(problems)})
-		return anything
+		return anything, printJSON(std, map[string]any{"modules": all, "problems": shownProblems(problems)})
 	}
 	for _, problem := range problems {
 		fmt.Fprint(std.err, told(problem))
 	}
-	return anything
+	return anything, err
 }
 
 type shownProblem struct {

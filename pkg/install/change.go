@@ -31,6 +31,9 @@ func (m Module) Install(r Request) (changed bool, problem *failure.Error) {
 		return false, failed(r.Program, "can't be read", err)
 	}
 	return m.change("install", r, func(script []byte) ([]file, *failure.Error) {
+		if m.Installed && m.Release == r.Release && signature.Match(script) { // signed since
+			return nil, nil
+		}
 		if reason := unsupported(m.Path, script); reason != nil {
 			return nil, reason
 		}
@@ -183,7 +186,7 @@ func failed(path, what string, err error) *failure.Error {
 	return &failure.Error{
 		ID: failure.ModuleFailed, Target: path, Cause: err,
 		Message:        fmt.Sprintf("%s %s: %s.", path, what, failure.Reason(err)),
-		Recommendation: "Mend that, and run the command again.",
+		Recommendation: "Run the command again once that is no longer so.",
 	}
 }
 

@@ -46,7 +46,10 @@ func tryToWrite(path string) error {
 	defer os.Remove(probe.Name())
 	defer probe.Close()
 	info, err := os.Stat(path)
-	return cmp.Or(err, adopt(probe.Name(), info))
+	if err != nil {
+		return err
+	}
+	return adopt(probe, info)
 }
 
 // make makes the file be as it shall be, at once. A new one belongs to whom the module's script belongs, and is for all who
@@ -59,21 +62,22 @@ func (f file) make(script string) error {
 	if err != nil {
 		return err
 	}
-	mode := like.Mode().Perm()
-	switch filepath.Base(f.path) {
+	path, mode := f.path, like.Mode().Perm()
+	switch filepath.Base(path) {
 	case programName:
 		mode |= 0o200 | mode>>2&0o111
 	case wrapperName:
 		mode |= 0o200
+	default:
+		path = target(path)
 	}
-	path := target(f.path)
 	temporary, err := os.CreateTemp(filepath.Dir(path), leftoverName)
 	if err != nil {
 		return err
 	}
 	defer os.Remove(temporary.Name())
 	_, err = temporary.Write(f.text)
-	err = cmp.Or(err, temporary.Sync(), temporary.Close(), adopt(temporary.Name(), like), os.Chmod(temporary.Name(), mode))
+	err = cmp.Or(err, adopt(temporary, like), temporary.Chmod(mode), temporary.Sync(), temporary.Close())
 	if err != nil {
 		return err
 	}

@@ -27,8 +27,8 @@ func lock(folder string) (unlock func(), err error) {
 }
 
 // adopt gives a file the owner of another.
-func adopt(path string, like fs.FileInfo) error {
-	own, err := os.Stat(path)
+func adopt(file *os.File, like fs.FileInfo) error {
+	own, err := file.Stat()
 	if err != nil {
 		return err
 	}
@@ -36,7 +36,7 @@ func adopt(path string, like fs.FileInfo) error {
 	if owner.Uid == has.Uid && owner.Gid == has.Gid {
 		return nil
 	}
-	return os.Chown(path, int(owner.Uid), int(owner.Gid))
+	return file.Chown(int(owner.Uid), int(owner.Gid))
 }
 
 func replace(from, to string) error { return os.Rename(from, to) }

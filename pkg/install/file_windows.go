@@ -39,7 +39,7 @@ func lock(folder string) (unlock func(), err error) {
 }
 
 // adopt has nothing to do: a new file gets the owner and the access list that the folder has for it.
-func adopt(string, fs.FileInfo) error { return nil }
+func adopt(*os.File, fs.FileInfo) error { return nil }
 
 // replace waits for those who read the file, a virus scanner say. A program that is running can't be replaced, but renamed.
 func replace(from, to string) error {
