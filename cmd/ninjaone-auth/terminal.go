@@ -127,7 +127,8 @@ func records(head []string, rows [][]string) string {
 	return text.String()
 }
 
-func shown(text string) string { return failure.Clean(text) }
+// shown is a text from outside, fit for a terminal.
+func shown(text string) string { return failure.Printable(text) }
 
 // ask reads a secret at the terminal, which does not show it. The terminal is raw, so that nothing is shown that is typed before
 // the question is there, and Ctrl+C, like Ctrl+D, ends the question.

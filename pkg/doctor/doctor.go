@@ -81,7 +81,7 @@ func deadline(ctx context.Context) time.Time {
 func named(check string, found []Finding) []Finding {
 	for i := range found {
 		found[i].Check = check
-		found[i].Found = failure.Clean(found[i].Found)
+		found[i].Found = failure.Printable(found[i].Found)
 	}
 	return found
 }

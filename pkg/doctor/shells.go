@@ -66,8 +66,14 @@ func shellPaths() (paths []string) {
 	for _, folder := range filepath.SplitList(os.Getenv("PATH")) {
 		for _, name := range names {
 			path, err := exec.LookPath(filepath.Join(folder, name))
-			real, _ := filepath.EvalSymlinks(path)
-			if err == nil && !seen[real] {
+			if err != nil {
+				continue
+			}
+			real, err := filepath.EvalSymlinks(path)
+			if err != nil { // an app execution alias of Windows
+				real = path
+			}
+			if !seen[real] {
 				seen[real] = true
 				paths = append(paths, path)
 			}
