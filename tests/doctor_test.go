@@ -153,11 +153,3 @@ func TestDoctorAsksPwsh(t *testing.T) {
 	found := loginBox(t).examine(t, 0, "powershell")
 	finds(t, found, "ok", "PowerShell 7.", "execution policy", "module")
 }
-
-func TestDoctorInColour(t *testing.T) {
-	b := loginBox(t)
-	contains(t, "in a terminal", b.with("TERM=xterm").inTerminal(t, 120, "doctor", "--port", strconv.Itoa(need.FreePort(t))).ends(0), "\x1b[32mOK")
-	if shown := b.with("TERM=xterm", "NO_COLOR=1").inTerminal(t, 120, "doctor", "--port", strconv.Itoa(need.FreePort(t))).ends(0); strings.Contains(shown, "\x1b") {
-		t.Errorf("with NO_COLOR: %q", shown)
-	}
-}

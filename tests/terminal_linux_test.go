@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -12,6 +13,8 @@ import (
 
 	"github.com/creack/pty"
 	"golang.org/x/sys/unix"
+
+	"ninjaone-auth/tests/need"
 )
 
 // terminal is a command in a pseudo-terminal, and what that has shown so far.
@@ -168,4 +171,25 @@ func TestTables(t *testing.T) {
 	narrow := b.inTerminal(t, 60, "vault", "list").ends(0)
 	contains(t, "a narrow terminal", narrow, "CLIENT ID    "+b.app.ClientID, "SCOPES       monitoring management control offline_access")
 	contains(t, "a pipe", b.runs(0, "vault", "list").stdout, "NinjaOne\tNinjaOne\teu\t"+b.app.ClientID+"\tToken Authentication\t")
+}
+
+func TestDoctorInColour(t *testing.T) {
+	b := loginBox(t)
+	contains(t, "in a terminal", b.with("TERM=xterm").inTerminal(t, 120, "doctor", "--port", strconv.Itoa(need.FreePort(t))).ends(0), "\x1b[32mOK")
+	if shown := b.with("TERM=xterm", "NO_COLOR=1").inTerminal(t, 120, "doctor", "--port", strconv.Itoa(need.FreePort(t))).ends(0); strings.Contains(shown, "\x1b") {
+		t.Errorf("with NO_COLOR: %q", shown)
+	}
+}
+
+// Windows has access lists instead, which package keyring's tests look at.
+func TestLoginRefusesASecretThatOthersCanRead(t *testing.T) {
+	b := loginBox(t)
+	secret := b.secretFile(b.app.ClientSecret)
+	for _, mode := range []os.FileMode{0o640, 0o604, 0o620} {
+		if err := os.Chmod(secret, mode); err != nil {
+			t.Fatal(err)
+		}
+		b.runs(2, b.login("--client", "--client-secret-file", secret)...).saysOnly(t, "client secret can't be read", "chmod 600")
+	}
+	b.requested(0)
 }
