@@ -39,7 +39,6 @@ func (s statusCommand) Run(ctx context.Context, std standard) error {
 	} else {
 		fmt.Fprintln(std.out, "No session: sign in with 'ninjaone-auth login'.")
 	}
-	fmt.Fprintln(std.out)
 	if len(modules)+len(problems) == 0 {
 		problems = append(problems, install.NotFound(s.Module))
 	}
@@ -74,5 +73,6 @@ func printModules(std standard, modules []install.Module) error {
 		}
 		rows = append(rows, []string{shown(m.Path), shown(m.Version), release})
 	}
+	fmt.Fprintln(std.out)
 	return printTable(std, []string{"MODULE", "VERSION", "NINJAONE-AUTH"}, rows)
 }
