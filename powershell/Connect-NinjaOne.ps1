@@ -147,6 +147,17 @@ function Connect-NinjaOne {
         [Parameter(ParameterSetName = 'Token Authentication')]
         [Parameter(ParameterSetName = 'Client Credentials')]
         [Parameter(Mandatory, ParameterSetName = 'Secret Vault Read')]
+        [ArgumentCompleter({
+                # The registered vaults, and the name of ninjaone-auth's own. No result would have PowerShell offer files.
+                $word = $args[2].Trim('''"')
+                $list = Get-Command Microsoft.PowerShell.SecretManagement\Get-SecretVault -ErrorAction Ignore
+                $names = @('NinjaOne') + @(if ($list) { (& $list).Name })
+                $fitting = @($names -like "$word*" | Select-Object -Unique)
+                if (-not $fitting) { $fitting = $word }
+                foreach ($name in $fitting) {
+                    if ($name -match '^[\w.-]+$') { $name } else { "'$($name -replace "'", "''")'" }
+                }
+            })]
         [string] $VaultName,
         [Parameter(ParameterSetName = 'Authorisation Code')]
         [Parameter(Mandatory, ParameterSetName = 'Secret Vault Write')]

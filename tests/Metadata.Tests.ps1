@@ -50,7 +50,8 @@ Describe 'Windows PowerShell 5.1' {
             InvalidOperationException::new/1 Process::Start/1 Thread::Sleep/1 Cmdlet::CommonParameters ErrorDetails::new/1
             ErrorRecord::new/4 ProgressRecord::new/3 RuntimeDefinedParameter::new/3 RuntimeDefinedParameterDictionary::new/0
             SecureString::new/0 datetime::MaxValue datetime::UtcNow psnoteproperty::new/2 regex::Replace/3 regex::Unescape/1 scriptblock::Create/1
-            Export-ModuleMember:Function Microsoft.PowerShell.Core\Import-Module:Global Set-StrictMode:Off Write-Error:ErrorAction
+            Export-ModuleMember:Function Get-Command:ErrorAction Microsoft.PowerShell.Core\Import-Module:Global Select-Object:Unique Set-StrictMode:Off
+            Write-Error:ErrorAction
             $module\Get-Secret:Vault $module\Get-Secret:Name $module\Get-Secret:AsPlainText $module\Get-SecretInfo:Vault
             $module\Remove-Secret:Vault $module\Remove-Secret:Name $module\Set-Secret:Vault $module\Set-Secret:Name $module\Set-Secret:Secret
             bool char datetime decimal hashtable int pscustomobject psnoteproperty regex scriptblock string string[] switch uri version
@@ -154,6 +155,28 @@ Describe 'The parameters' {
         (TabExpansion2 $line $line.Length).CompletionMatches.CompletionText | Should -Be 'monitoring', 'management'
         $line = "Connect-NinjaOne -Scopes monitoring, "
         (TabExpansion2 $line $line.Length).CompletionMatches.CompletionText | Should -Be 'monitoring', 'management', 'control', 'offline_access'
+    }
+
+    It 'completes "<Typed>" of a vault''s name to <Names>, and never to files' -ForEach @(
+        @{ Typed = ''; Names = 'NinjaOne', 'Jobs', "'Zoe''s own'" }
+        @{ Typed = 'j'; Names = 'Jobs' }
+        @{ Typed = "'zo"; Names = "'Zoe''s own'" }
+        @{ Typed = 'Conn'; Names = 'Conn' }
+    ) {
+        $line = "Connect-NinjaOne -VaultName $Typed"
+        $script = "`$null = New-Module Microsoft.PowerShell.SecretManagement {
+                function Get-SecretVault { [CmdletBinding()] param () 'Jobs', 'Zoe''s own' | ForEach-Object { [pscustomobject] @{ Name = `$_ } } }
+            } | Import-Module -PassThru
+            Set-Location '$(Split-Path (Get-WrapperPath))' # which has a file Connect-NinjaOne.ps1
+            (TabExpansion2 '$($line -replace "'", "''")' $($line.Length)).CompletionMatches.CompletionText"
+        Invoke-Runspace $script | Should -Be $Names
+    }
+
+    It 'completes the name of ninjaone-auth''s own vault without SecretManagement' {
+        $line = 'Connect-NinjaOne -VaultName n'
+        $script = "`$env:PSModulePath = ''; (TabExpansion2 '$line' $($line.Length)).CompletionMatches.CompletionText; `$Error.Count"
+        $output = Invoke-Shell $script
+        $output.Trim() -split '\r?\n' | Should -Be 'NinjaOne', '0'
     }
 }
 

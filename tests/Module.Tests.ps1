@@ -200,7 +200,7 @@ Describe 'Disconnect-NinjaOne' {
 
     It 'fails, and forgets nothing, if the keyring <what>' -ForEach @(
         @{ what = 'has no such session'; backend = 'file'; id = 'SessionNotStored'; category = 'ObjectNotFound' }
-        @{ what = 'is none'; backend = 'cardboard'; id = 'VaultUnavailable'; category = 'ResourceUnavailable' }
+        @{ what = 'is none'; backend = 'cardboard'; id = 'InvalidSetting'; category = 'InvalidArgument' }
     ) {
         Connect-NinjaOne @application -UseClientAuth -UseSecretManagement -VaultName Ring -WriteToSecretVault -WarningAction Ignore
         $env:NINJAONE_AUTH_VAULT_BACKEND = $backend

@@ -442,7 +442,14 @@ type ran struct {
 // runs runs a command that must exit with this status. Its stderr is searched for secrets.
 func (m *machine) runs(status int, arguments ...string) ran {
 	m.t.Helper()
+	return m.runsOn("", status, arguments...)
+}
+
+// runsOn runs a command with this on its stdin.
+func (m *machine) runsOn(stdin string, status int, arguments ...string) ran {
+	m.t.Helper()
 	command := m.command(arguments...)
+	command.Stdin = strings.NewReader(stdin)
 	var stdout, stderr bytes.Buffer
 	command.Stdout, command.Stderr = &stdout, &stderr
 	err := command.Run()

@@ -29,6 +29,23 @@ func callerWithVault() *caller {
 	return &caller{Streams: allStreams, Vaults: true, secrets: newSecretManagement(vaultName)}
 }
 
+// What a session keeps without effect, or was not granted, is a warning where it is given, and later a word for those who ask.
+func TestKeptSettingsAreNoNews(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	app := m.app(standin.App{GrantedScopes: []string{"monitoring"}})
+	given := of(app, parameters{"UseClientAuth": true, "Scopes": "monitoring control", "WriteToSecretVault": true})
+	who := func() *caller { return &caller{Streams: allStreams} }
+	first := m.call(request{Parameters: given, Caller: who()}).succeeded(t)
+	contains(t, "the warnings", first.said("warning"), "-WriteToSecretVault has no effect without -UseSecretManagement. Add that", "granted the scopes 'monitoring'")
+	renewed := m.call(request{Parameters: asClient(app), Session: &first.Session, Caller: who()}).succeeded(t)
+	if warned := renewed.said("warning"); warned != "" {
+		t.Errorf("a renewal warns again: %s", warned)
+	}
+	contains(t, "the verbose stream", renewed.said("verbose"), "Kept from the present session: -Scopes, -WriteToSecretVault.", "granted the scopes 'monitoring'")
+	equal(t, "kept", renewed.Connection.AuthScopes, "monitoring control")
+}
+
 // The two calls of the module's Update-NinjaOneToken: what they do not say, they keep.
 func TestTheModulesRenewals(t *testing.T) {
 	t.Parallel()

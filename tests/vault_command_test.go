@@ -52,16 +52,16 @@ func TestTokenRenews(t *testing.T) {
 
 func TestTokenFails(t *testing.T) {
 	b := keyringBox(t, plainName)
-	b.runs(1, "token", "--vault", vaultName).saysOnly(t, "VaultNotFound", vaultName, "-WriteToSecretVault", "-ReadFromSecretVault")
-	b.runs(2, "token").saysOnly(t, "--vault")
+	b.runs(1, "token", "--vault", vaultName).saysOnly(t, "VaultNotFound", vaultName, "ninjaone-auth login --vault", "Connect-NinjaOne -UseSecretManagement -VaultName … -ReadFromSecretVault")
+	b.runs(1, "token").saysOnly(t, "VaultNotFound", `vault "NinjaOne"`)
 	b.runs(2, "token", "--vault").saysOnly(t, "--vault")
 	b.expired()
 	b.service.RevokeRefresh(b.app.ClientID)
-	b.runs(1, "token", "--vault", vaultName).saysOnly(t, "InvalidRefreshToken", "Connect-NinjaOne -UseSecretManagement")
+	b.runs(1, "token", "--vault", vaultName).saysOnly(t, "InvalidRefreshToken", "ninjaone-auth login --vault 'NinjaOneVault' --instance 'eu' --client-id")
 	s := b.session(-time.Hour)
 	s.Connection.AuthMode, s.Authentication.Refresh = session.ModeAuthorisationCode, ""
 	b.put(s)
-	b.runs(1, "token", "--vault", vaultName, "--json").saysOnly(t, "SignInRequired", "-UseWebAuth")
+	b.runs(1, "token", "--vault", vaultName, "--json").saysOnly(t, "SignInRequired", "--web")
 	b.env = append(b.env, "HOME=/dev/null/home")
 	b.runs(1, "token", "--vault", vaultName).saysOnly(t, "LockFailed", "/dev/null/home", "NINJAONE_AUTH_STATE_DIR")
 }
@@ -98,7 +98,7 @@ func TestVaultCommands(t *testing.T) {
 	if strings.Count(empty.stdout, "\n") != 1 {
 		t.Errorf("an empty list is %q", empty.stdout)
 	}
-	contains(t, "an empty list", empty.stderr, "Connect-NinjaOne", "-ReadFromSecretVault")
+	contains(t, "an empty list", empty.stderr, "ninjaone-auth login", "-ReadFromSecretVault")
 	s := b.session(time.Hour)
 	b.put(s)
 	foreign := b.name
@@ -113,23 +113,59 @@ func TestVaultCommands(t *testing.T) {
 		!strings.Contains(lines[1], s.Authentication.Expires.Format(time.RFC3339)) || !strings.Contains(lines[2], "Zwei ü") || strings.Contains(list, "\x1b") {
 		t.Errorf("listed\n%q", list)
 	}
-	show := b.runs(0, "vault", "show", vaultName).stdout
-	var shown session.Session
-	if err := json.Unmarshal([]byte(show), &shown); err != nil || shown.Connection.ClientID != s.Connection.ClientID ||
-		!shown.Authentication.Expires.Equal(s.Authentication.Expires) || shown.Authentication.Refresh == "" {
-		t.Errorf("showed %v\n%s", err, show)
+	var listed []facts
+	listAsJSON := b.runs(0, "vault", "list", "--json").stdout
+	if err := json.Unmarshal([]byte(listAsJSON), &listed); err != nil || len(listed) != 2 || !listed[0].Valid || listed[1].Valid || listed[1].Instance != "us" {
+		t.Errorf("listed %v\n%s", err, listAsJSON)
 	}
-	b.searchForSecrets("vault list and show", list+show)
+	show := b.runs(0, "vault", "show", vaultName).stdout
+	contains(t, "vault show", show, vaultName, s.Connection.ClientID, "Token Authentication", "offline_access")
+	var shown facts
+	showAsJSON := b.runs(0, "vault", "show", vaultName, "--json").stdout
+	if err := json.Unmarshal([]byte(showAsJSON), &shown); err != nil {
+		t.Fatal(err)
+	}
+	equal(t, "shown", shown, facts{
+		Vault: vaultName, Prefix: "NinjaOne", Instance: "eu", URL: "https://eu.ninjarmm.com", ClientID: s.Connection.ClientID, AuthMode: "Token Authentication",
+		Scopes: s.Connection.Scopes(), Expires: s.Authentication.Expires, Valid: true, Renewable: true,
+	})
+	b.searchForSecrets("vault list and show", list+listAsJSON+show+showAsJSON)
 
 	b.runs(1, "vault", "show", "Nowhere").saysOnly(t, "SessionNotStored", "Nowhere", "-ReadFromSecretVault")
-	b.runs(1, "vault", "remove", "Nowhere").saysOnly(t, "SessionNotStored", "Nowhere")
-	if r := b.runs(0, "vault", "remove", strings.ToUpper(vaultName)); !strings.Contains(r.stdout, "Removed") {
-		t.Errorf("removing said %q", r.stdout)
-	}
+	b.runs(1, "logout", "--vault", "Nowhere").saysOnly(t, "SessionNotStored", "Nowhere")
+	b.runs(0, "logout", "--vault", strings.ToUpper(vaultName)).saysOnly(t, "Removed")
 	b.runs(1, "vault", "show", vaultName)
 	if list := b.runs(0, "vault", "list").stdout; strings.Contains(list, vaultName) || !strings.Contains(list, "Zwei") {
 		t.Errorf("listed\n%s", list)
 	}
+}
+
+// facts are a session as JSON has it (docs/commands.md).
+type facts struct {
+	Vault, Prefix, Instance, URL, ClientID, AuthMode string
+	Scopes                                           []string
+	Expires                                          time.Time
+	Valid, Renewable                                 bool
+	Problem                                          string
+}
+
+func TestHeader(t *testing.T) {
+	b := keyringBox(t, vault.Name{Vault: "NinjaOne", Prefix: "NinjaOne"})
+	b.put(b.session(time.Hour))
+	equal(t, "token --header", b.runs(0, "token", "--header").stdout, "Authorization: Bearer stored-access-token\n")
+	b.runs(2, "token", "--header", "--json").saysOnly(t, "--header", "--json")
+}
+
+// A passphrase that opens none of the sessions is an error, one that opens some leaves the others in the list.
+func TestVaultListWithAWrongPassphrase(t *testing.T) {
+	b := keyringBox(t, plainName)
+	b.put(b.session(time.Hour))
+	b.useFile("another passphrase")
+	b.runs(1, "vault", "list").saysOnly(t, "VaultPassphraseWrong", "ninjaone-auth logout --vault")
+	b.runs(1, "vault", "list", "--json").saysOnly(t, "VaultPassphraseWrong")
+	b.name.Prefix = "Other"
+	b.put(b.session(time.Hour))
+	contains(t, "vault list", b.runs(0, "vault", "list").stdout, "does not open it", "Other")
 }
 
 func TestVaultCommandsOnDamage(t *testing.T) {
@@ -142,8 +178,8 @@ func TestVaultCommandsOnDamage(t *testing.T) {
 		t.Errorf("listed\n%s", list)
 	}
 	b.runs(1, "vault", "show", vaultName).saysOnly(t, "VaultDataInvalid", "damaged")
-	b.runs(0, "vault", "remove", vaultName)
-	b.runs(1, "vault", "remove", vaultName).saysOnly(t, "SessionNotStored")
+	b.runs(0, "logout", "--vault", vaultName)
+	b.runs(1, "logout", "--vault", vaultName).saysOnly(t, "SessionNotStored")
 }
 
 // A session that is removed while it is renewed stays removed.
@@ -153,7 +189,7 @@ func TestRemoveDuringARenewal(t *testing.T) {
 	b.hold()
 	c := b.start(request{Parameters: b.example5(nil), Caller: b.who})
 	b.awaitRequests(1)
-	remove := b.command("vault", "remove", "--verbose", vaultName)
+	remove := b.command("logout", "--verbose", "--vault", vaultName)
 	stderr, err := remove.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -162,7 +198,7 @@ func TestRemoveDuringARenewal(t *testing.T) {
 		t.Fatal(err)
 	}
 	line, _ := bufio.NewReader(stderr).ReadString('\n')
-	contains(t, "vault remove --verbose", line, "Waiting for another process")
+	contains(t, "logout --verbose", line, "Waiting for another process")
 	b.release()
 	c.wait().succeeded(t)
 	if err := remove.Wait(); err != nil {

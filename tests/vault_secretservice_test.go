@@ -35,7 +35,7 @@ func TestSecretService(t *testing.T) {
 		t.Errorf("reading used the network %d times", n)
 	}
 	contains(t, "the list", b.runs(0, "vault", "list").stdout, vaultName)
-	b.runs(0, "vault", "remove", vaultName)
+	b.runs(0, "logout", "--vault", vaultName)
 	b.refuses(b.example5(nil), nil, "VaultNotFound", "Secret Service")
 }
 
@@ -59,10 +59,13 @@ func TestSecretServiceLocked(t *testing.T) {
 		}
 	}
 	b.runs(1, "token", "--vault", vaultName).saysOnly(t, "VaultLocked", "Unlock")
+	finds(t, b.examine(t, 0, "keyring"), "ok", "Secret Service", "nothing was read")
 	b.requested(1) // none that could not be stored
 }
 
-// BenchmarkRead is the time of a whole process that reads a valid session, beyond one that only starts.
+// BenchmarkRead sets `token` on a valid session against --version, turn by turn, as the median of the pairs, and tells what the
+// time is made of: the start of the program, and reading the session, which with the encrypted file is nearly all the derivation
+// of its key (PBKDF2 with 8192 rounds, as the library has it).
 func BenchmarkRead(b *testing.B) {
 	for kind, open := range map[string]func(testing.TB) *box{
 		"SecretService": secretServiceBox,
@@ -71,15 +74,21 @@ func BenchmarkRead(b *testing.B) {
 		b.Run(kind, func(b *testing.B) {
 			box := open(b)
 			box.put(box.session(time.Hour))
-			var reads, starts []float64
 			for b.Loop() {
+				var tokens, starts []time.Duration
+				var reads, startTimes []float64
 				for range repetitions {
-					starts = append(starts, float64(timed(b, box.command("version")))/1e6)
-					reads = append(reads, float64(timed(b, box.command("token", "--vault", vaultName)))/1e6)
+					start := timed(b, box.command("--version"))
+					starts, startTimes = append(starts, start), append(startTimes, float64(start)/1e6)
+					tokens = append(tokens, timed(b, box.command("token", "--vault", vaultName)))
+					began := time.Now()
+					box.get()
+					reads = append(reads, float64(time.Since(began))/1e6)
 				}
+				b.ReportMetric(ratio(tokens, starts), "times-version")
+				b.ReportMetric(median(startTimes), "ms-to-start")
+				b.ReportMetric(median(reads), "ms-to-read")
 			}
-			b.ReportMetric(median(reads), "ms-a-read")
-			b.ReportMetric(median(starts), "ms-a-start")
 		})
 	}
 }

@@ -172,14 +172,7 @@ func (m *machine) set(variable, value string) {
 	m.t.Setenv(vault.StateVariable, m.stateFolder())
 }
 
-// silent drops messages.
-type silent struct{}
-
-func (silent) Write(report.Stream, string) {}
-func (silent) Progress(report.Progress)    {}
-func (silent) Pending(time.Duration)       {}
-
-func keyringOf(b *box) *vault.Keyring { return vault.NewKeyring(b.name, silent{}) }
+func keyringOf(b *box) *vault.Keyring { return vault.NewKeyring(b.name, report.Silent{}) }
 
 // put stores a session behind the program's back.
 func (b *box) put(s session.Session) {

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"runtime/debug"
+	"runtime"
 
 	"ninjaone-auth/pkg/failure"
 	"ninjaone-auth/pkg/keyring"
@@ -19,6 +19,9 @@ func told(err error) string {
 		return fmt.Sprintf("ninjaone-auth: %v\n", err)
 	}
 	failed := failure.From(err)
+	if failed.ID == failure.Interrupted {
+		return "ninjaone-auth: interrupted before it was done (Interrupted)\nThe sessions in the keyring are as they were.\n"
+	}
 	return fmt.Sprintf("ninjaone-auth: %s (%s)\n%s\n", failed.Message, failed.ID, failed.Recommendation)
 }
 
@@ -39,15 +42,24 @@ func (parametersCommand) Run(std standard) error {
 	}{paramsets.DefaultParameterSet, paramsets.Parameters})
 }
 
-type versionCommand struct{}
+type versionCommand struct {
+	JSON bool `name:"json" help:"Print an object as JSON."`
+}
 
 // version is set by the Makefile.
 var version = "dev"
 
-// Run prints the program's version, the conversation's, and the Go release.
-func (versionCommand) Run(std standard) error {
-	build, _ := debug.ReadBuildInfo()
-	_, err := fmt.Fprintf(std.out, "ninjaone-auth %s (conversation %d, %s)\n", version, wire.Version, build.GoVersion)
+// versionText is the program's version, the conversation's, and the Go release.
+func versionText() string {
+	return fmt.Sprintf("ninjaone-auth %s (conversation %d, %s)", version, wire.Version, runtime.Version())
+}
+
+// Run prints the version.
+func (v versionCommand) Run(std standard) error {
+	if v.JSON {
+		return printJSON(std, map[string]any{"version": version, "conversation": wire.Version, "go": runtime.Version()})
+	}
+	_, err := fmt.Fprintln(std.out, versionText())
 	return err
 }
 

@@ -1,11 +1,9 @@
 package main
 
 import (
-	"cmp"
 	"fmt"
 	"os"
 	"strings"
-	"text/tabwriter"
 
 	"ninjaone-auth/pkg/failure"
 	"ninjaone-auth/pkg/install"
@@ -13,7 +11,7 @@ import (
 
 // chosenModules are those that a command is about.
 type chosenModules struct {
-	Module string `placeholder:"PATH" help:"The folder of the NinjaOne module, or a file in it (default: all that PowerShell finds)."`
+	Module string `predictor:"path" placeholder:"PATH" help:"The folder of the NinjaOne module, or a file in it (default: all that PowerShell finds)."`
 	JSON   bool   `name:"json" help:"Print one JSON object."`
 }
 
@@ -122,47 +120,4 @@ func shownProblems(problems []*failure.Error) []shownProblem {
 		shown = append(shown, shownProblem{p.ID.String(), p.Message, p.Recommendation, p.Target})
 	}
 	return shown
-}
-
-type statusCommand struct{ chosenModules }
-
-// Run shows the modules and what they have of ninjaone-auth.
-func (s statusCommand) Run(std standard) error {
-	modules, problems := install.Find(s.Module)
-	for _, m := range modules {
-		if problem := m.Check(); problem != nil {
-			problems = append(problems, problem)
-		}
-	}
-	if s.JSON {
-		return printJSON(std, map[string]any{
-			"modules": append([]install.Module{}, modules...), "sessions": []any{}, "problems": shownProblems(problems),
-		})
-	}
-	if len(modules)+len(problems) == 0 {
-		missing := install.NotFound(s.Module)
-		_, err := fmt.Fprintf(std.out, "%s\n%s\n", missing.Message, missing.Recommendation)
-		return err
-	}
-	table := tabwriter.NewWriter(std.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "MODULE\tVERSION\tNINJAONE-AUTH")
-	for _, m := range modules {
-		release := cmp.Or(m.Release, "no")
-		switch {
-		case m.Updated:
-			release = "no: the module has been updated, run 'ninjaone-auth install'"
-		case !m.Installed && m.Release != "":
-			release += ", incomplete"
-		case m.Installed && m.Release != version:
-			release += fmt.Sprintf("; 'ninjaone-auth install' brings %s", version)
-		}
-		fmt.Fprintf(table, "%s\t%s\t%s\n", shown(m.Path), shown(m.Version), release)
-	}
-	if err := table.Flush(); err != nil {
-		return err
-	}
-	for _, problem := range problems {
-		fmt.Fprintf(std.out, "\n%s\n%s\n", problem.Message, problem.Recommendation)
-	}
-	return nil
 }

@@ -3,127 +3,141 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
-	"text/tabwriter"
+	"strings"
 	"time"
 
-	"ninjaone-auth/pkg/connect"
-	"ninjaone-auth/pkg/failure"
 	"ninjaone-auth/pkg/report"
 	"ninjaone-auth/pkg/session"
 	"ninjaone-auth/pkg/vault"
 )
 
-// stderr shows warnings, and with --verbose what is done.
-type stderr struct {
-	out     io.Writer
-	verbose bool
-}
-
-func (s stderr) Write(stream report.Stream, message string) {
-	if stream == report.WarningStream || stream == report.VerboseStream && s.verbose {
-		fmt.Fprintf(s.out, "%s: %s\n", stream, message)
-	}
-}
-
-func (stderr) Progress(report.Progress) {}
-func (stderr) Pending(time.Duration)    {}
-
-// storedName names a session in the keyring.
-type storedName struct {
-	Prefix  string `default:"${prefix}" placeholder:"PREFIX" help:"The -SecretPrefix with which the session was stored (default: ${prefix})."`
-	Verbose bool   `short:"v" help:"Say on stderr what is done."`
-}
-
-func (n storedName) name(of string) vault.Name { return vault.NewName(of, n.Prefix) }
-
-type tokenCommand struct {
-	Vault string `required:"" placeholder:"NAME" help:"The -VaultName with which the session was stored."`
-	storedName
-	JSON bool `name:"json" help:"Print the token with its type, expiry and URL as JSON."`
-}
-
-// Run prints the access token of a stored session, renewed if it has run out.
-func (t tokenCommand) Run(ctx context.Context, std standard) error {
-	s, err := connect.Restore(ctx, t.name(t.Vault), connect.Caller{Sink: stderr{std.err, t.Verbose}})
-	if err != nil {
-		return err
-	}
-	if !t.JSON {
-		_, err = fmt.Fprintln(std.out, s.Authentication.Access)
-		return err
-	}
-	return printJSON(std, map[string]any{
-		"url": s.Connection.URL, "type": s.Authentication.Type, "access": s.Authentication.Access, "expires": s.Authentication.Expires,
-	})
-}
-
 type vaultCommands struct {
 	List   vaultListCommand   `cmd:"" help:"List the stored sessions."`
 	Show   vaultShowCommand   `cmd:"" help:"Show a stored session without its secrets."`
-	Remove vaultRemoveCommand `cmd:"" help:"Remove a stored session."`
+	Remove vaultRemoveCommand `cmd:"" hidden:"" help:"Remove a stored session for Disconnect-NinjaOne."`
 }
 
-type vaultListCommand struct{}
+// sessionFacts are a stored session without its secrets, as JSON has it (docs/commands.md).
+type sessionFacts struct {
+	Vault     string       `json:"vault"`
+	Prefix    string       `json:"prefix"`
+	Instance  string       `json:"instance"`
+	URL       string       `json:"url"`
+	ClientID  string       `json:"clientId"`
+	AuthMode  session.Mode `json:"authMode"`
+	Scopes    []string     `json:"scopes"`
+	Expires   time.Time    `json:"expires"`
+	Valid     bool         `json:"valid"`
+	Renewable bool         `json:"renewable"`
+	Problem   string       `json:"problem"`
+}
+
+func factsOf(name vault.Name, s session.Session) sessionFacts {
+	return factsOfStored(vault.Stored{Name: name, Session: s, Renewable: s.Renewable()})
+}
+
+func factsOfStored(stored vault.Stored) sessionFacts {
+	c := stored.Session.Connection
+	return sessionFacts{
+		Vault: stored.Name.Vault, Prefix: stored.Name.Prefix, Instance: c.Instance, URL: c.URL, ClientID: c.ClientID, AuthMode: c.AuthMode,
+		Scopes: append([]string{}, c.Scopes()...), Expires: stored.Session.Authentication.Expires,
+		Valid: stored.Problem == "" && time.Until(stored.Session.Authentication.Expires) > 0, Renewable: stored.Renewable && stored.Problem == "",
+		Problem: stored.Problem,
+	}
+}
+
+// listSessions are those in the keyring.
+func listSessions(ctx context.Context, sink report.Sink) ([]sessionFacts, error) {
+	stored, err := vault.List(ctx, sink)
+	all := []sessionFacts{}
+	for _, one := range stored {
+		all = append(all, factsOfStored(one))
+	}
+	return all, err
+}
+
+var sessionHead = []string{"VAULT", "PREFIX", "INSTANCE", "CLIENT ID", "AUTH MODE", "VALID UNTIL", "RENEWABLE", "SCOPES"}
+
+func (s sessionFacts) row() []string {
+	until, renewable := s.Expires.Format(time.RFC3339), "no"
+	switch {
+	case s.Problem != "":
+		until = s.Problem
+	case !s.Valid:
+		until += " (run out)"
+	}
+	if s.Renewable {
+		renewable = "yes"
+	}
+	row := []string{s.Vault, s.Prefix, s.Instance, s.ClientID, string(s.AuthMode), until, renewable, strings.Join(s.Scopes, " ")}
+	for i := range row {
+		row[i] = shown(row[i])
+	}
+	return row
+}
+
+// printSessions prints the table of sessions, and on stderr what to do if there is none.
+func printSessions(std standard, all []sessionFacts) error {
+	if len(all) == 0 {
+		fmt.Fprintln(std.err, "The keyring holds no session: sign in with 'ninjaone-auth login'. "+vault.Elsewhere)
+	}
+	var rows [][]string
+	for _, s := range all {
+		rows = append(rows, s.row())
+	}
+	return printTable(std, sessionHead, rows)
+}
+
+type vaultListCommand struct {
+	JSON bool `name:"json" help:"Print an array of objects as JSON."`
+}
 
 // Run lists the sessions in the keyring.
-func (vaultListCommand) Run(ctx context.Context, std standard) error {
-	all, err := vault.List(ctx, stderr{out: std.err})
-	if err != nil {
-		return err
+func (v vaultListCommand) Run(ctx context.Context, std standard) error {
+	all, err := listSessions(ctx, newStderr(std, false))
+	switch {
+	case err != nil:
+		return inFlags(err)
+	case v.JSON:
+		return printJSON(std, all)
 	}
-	if len(all) == 0 {
-		fmt.Fprintln(std.err, "The keyring holds no session. "+vault.Elsewhere)
-	}
-	table := tabwriter.NewWriter(std.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "VAULT\tPREFIX\tINSTANCE\tCLIENT ID\tAUTH MODE\tEXPIRES")
-	for _, s := range all {
-		c := s.Session.Connection
-		expires := s.Session.Authentication.Expires.Format(time.RFC3339)
-		if s.Problem != "" {
-			expires = s.Problem
-		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", shown(s.Name.Vault), shown(s.Name.Prefix), shown(c.Instance), shown(c.ClientID), shown(string(c.AuthMode)), expires)
-	}
-	return table.Flush()
+	return printSessions(std, all)
 }
 
-func shown(text string) string { return failure.Clean(text) }
+// argumentName is a storedName whose vault is an argument.
+type argumentName struct {
+	Vault  string `arg:"" optional:"" default:"${vault}" help:"The session's name, the cmdlet's -VaultName (default: ${vault})."`
+	Prefix string `default:"${prefix}" placeholder:"PREFIX" help:"The cmdlet's -SecretPrefix (default: ${prefix})."`
+}
+
+func (n argumentName) name() vault.Name { return vault.NewName(n.Vault, n.Prefix) }
 
 type vaultShowCommand struct {
-	Vault string `arg:"" help:"The -VaultName with which the session was stored."`
-	storedName
+	argumentName
+	JSON bool `name:"json" help:"Print an object as JSON."`
+	verbosely
 }
 
-// Run shows a session as JSON; of a secret only whether it is there.
+// Run shows a session, of its secrets none.
 func (v vaultShowCommand) Run(ctx context.Context, std standard) error {
-	s, err := vault.NewKeyring(v.name(v.Vault), stderr{std.err, v.Verbose}).Load(ctx)
+	s, err := vault.NewKeyring(v.name(), newStderr(std, v.Verbose)).Load(ctx)
 	if err != nil {
-		return err
+		return inFlags(err)
 	}
-	s.Connection.ClientSecret = masked(s.Connection.ClientSecret)
-	s.Authentication.Access = masked(s.Authentication.Access)
-	s.Authentication.Refresh = session.Optional(masked(string(s.Authentication.Refresh)))
-	return printJSON(std, s)
-}
-
-func masked(secret string) string {
-	if secret == "" {
-		return ""
+	facts := factsOf(v.name(), s)
+	if v.JSON {
+		return printJSON(std, facts)
 	}
-	return "(stored)"
+	_, err = fmt.Fprint(std.out, records(sessionHead, [][]string{facts.row()}))
+	return err
 }
 
 type vaultRemoveCommand struct {
-	Vault string `arg:"" help:"The -VaultName with which the session was stored."`
-	storedName
+	argumentName
+	verbosely
 }
 
-// Run removes a session from the keyring.
+// Run removes a session as logout does, for the module NinjaOneAuth, which speaks of the cmdlet's parameters.
 func (v vaultRemoveCommand) Run(ctx context.Context, std standard) error {
-	if err := vault.NewKeyring(v.name(v.Vault), stderr{std.err, v.Verbose}).Remove(ctx); err != nil {
-		return err
-	}
-	_, err := fmt.Fprintf(std.out, "Removed the session of vault %q.\n", v.Vault)
-	return err
+	return removeSession(ctx, std, v.name(), v.Verbose)
 }

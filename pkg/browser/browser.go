@@ -89,6 +89,22 @@ func (e Environment) open(address string) error {
 	return failure
 }
 
+// Command names what opens a browser, and tells whether it is there.
+func (e Environment) Command() (name string, found bool) {
+	commands := e.commands("")
+	if len(commands) == 0 {
+		return "the system's own", true
+	}
+	var names []string
+	for _, words := range commands {
+		if path, err := exec.LookPath(words[0]); err == nil {
+			return path, true
+		}
+		names = append(names, words[0])
+	}
+	return strings.Join(names, ", "), false
+}
+
 // describe leaves out the command's arguments.
 func describe(name string, err error) error {
 	return fmt.Errorf("%s failed: %w", filepath.Base(name), err)

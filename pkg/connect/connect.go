@@ -57,7 +57,7 @@ func Restore(ctx context.Context, name vault.Name, caller Caller) (session.Sessi
 	if err != nil || s.Authentication.Usable(time.Now()) {
 		return s, err
 	}
-	r := renewal{grant: grant{Caller: caller}, store: store, session: s, whole: true, newer: func(session.Session) bool { return true }}
+	r := renewal{grant: grant{Caller: caller, again: true}, store: store, session: s, whole: true, newer: func(session.Session) bool { return true }}
 	return r.run(ctx)
 }
 
@@ -68,10 +68,13 @@ func signIn(ctx context.Context, v *paramsets.Values, present *session.Session, 
 		return session.Session{}, err
 	}
 	if len(ignored) > 0 {
-		report.Warningf(caller.Sink, "Several flows were asked for: the '%s' flow is followed, and -%s ignored.", mode, strings.Join(ignored, " and -"))
+		report.Warningf(caller.Sink, "Several flows were asked for: the '%s' flow is followed. Leave out -%s, which has no effect.", mode, strings.Join(ignored, " and -"))
 	}
-	s, present := plan(v, mode, present)
-	g := grant{Caller: caller, mode: mode, scopes: v.Scopes}
+	s, present, kept := plan(v, mode, present)
+	if len(kept) > 0 {
+		report.Verbosef(caller.Sink, "Kept from the present session: -%s. Give a parameter to change it.", strings.Join(kept, ", -"))
+	}
+	g := grant{Caller: caller, mode: mode, scopes: v.Scopes, again: present != nil && len(v.Scopes) == 0}
 	if present == nil && len(v.Scopes) == 0 {
 		g.expected = s.Connection.Scopes()
 	}

@@ -17,6 +17,8 @@ type grant struct {
 	mode session.Mode
 	// scopes are asked for in a refresh; without any, expected are those that the refresh token is expected to have.
 	scopes, expected []string
+	// again says that the scopes are those of an earlier sign-in, which has warned of what it was not granted.
+	again bool
 	// stored says that the session goes to a vault.
 	stored bool
 }
@@ -28,7 +30,7 @@ func (g grant) obtain(ctx context.Context, s session.Session) (session.Session, 
 	client := flows.NewClient(flows.Application{
 		Instance: c.Instance, BaseURL: c.URL, ClientID: c.ClientID, ClientSecret: c.ClientSecret,
 	}, g.Sink)
-	client.Keeps = g.stored
+	client.Keeps, client.Again = g.stored, g.again
 	var err error
 	switch g.mode {
 	case session.ModeClientCredentials:

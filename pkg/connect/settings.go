@@ -10,19 +10,44 @@ import (
 )
 
 // plan returns the session that a call asks for: its settings, and the refresh token to start from. renewed is the
-// caller's present session if the call renews it, else nil.
-func plan(v *paramsets.Values, mode session.Mode, present *session.Session) (s session.Session, renewed *session.Session) {
+// caller's present session if the call renews it, else nil, and kept names the parameters of which its values are kept.
+func plan(v *paramsets.Values, mode session.Mode, present *session.Session) (s session.Session, renewed *session.Session, kept []string) {
 	s.Connection = newSettings(v, mode)
 	s.Authentication.Refresh = session.Optional(v.RefreshToken)
 	if present != nil && present.Connection.SameApplication(s.Connection) {
 		renewed = present
+		given := s.Connection
 		keepSettings(&s.Connection, v, mode, present.Connection)
+		kept = changed(given, s.Connection)
 		if v.RefreshToken == "" {
 			s.Authentication.Refresh = present.Authentication.Refresh
 		}
 	}
 	s.Connection.AuthMode = renewalMode(mode, s.Connection)
-	return s, renewed
+	return s, renewed, kept
+}
+
+// changed names the parameters whose settings differ between two connections.
+func changed(a, b session.Connection) (names []string) {
+	for _, setting := range []struct {
+		parameter string
+		differs   bool
+	}{
+		{"Scopes", a.AuthScopes != b.AuthScopes},
+		{"RedirectURL", a.RedirectURI != b.RedirectURI},
+		{"Port", a.AuthListenerPort != b.AuthListenerPort},
+		{"UseSecretManagement", a.UseSecretManagement != b.UseSecretManagement},
+		{"VaultName", a.VaultName != b.VaultName},
+		{"WriteToSecretVault", a.WriteToSecretVault != b.WriteToSecretVault},
+		{"ReadFromSecretVault", a.ReadFromSecretVault != b.ReadFromSecretVault},
+		{"SecretPrefix", a.SecretPrefix != b.SecretPrefix},
+		{"ParseDateTimes", a.ParseDateTimes != b.ParseDateTimes},
+	} {
+		if setting.differs {
+			names = append(names, setting.parameter)
+		}
+	}
+	return names
 }
 
 // newSettings are those of a call without a session to renew.

@@ -34,7 +34,7 @@ func planned(t *testing.T, more string, present *session.Connection) session.Con
 		old = &session.Session{Connection: *present}
 		old.Connection.Instance, old.Connection.ClientID = "eu", "id"
 	}
-	s, _ := plan(v, mode, old)
+	s, _, _ := plan(v, mode, old)
 	return s.Connection
 }
 

@@ -17,8 +17,8 @@ import (
 func openVault(ctx context.Context, v *paramsets.Values, settings session.Connection, present *session.Session, caller Caller) (vault.Store, error) {
 	writes := settings.WriteToSecretVault || present != nil && settings.ReadFromSecretVault
 	switch {
-	case !settings.UseSecretManagement && settings.WriteToSecretVault:
-		report.Warningf(caller.Sink, "Nothing is stored: -WriteToSecretVault has no effect without -UseSecretManagement.")
+	case !settings.UseSecretManagement && v.WriteToSecretVault:
+		report.Warningf(caller.Sink, "Nothing is stored: -WriteToSecretVault has no effect without -UseSecretManagement. Add that, or leave out -WriteToSecretVault.")
 		return nil, nil
 	case !settings.UseSecretManagement || !writes:
 		return nil, nil

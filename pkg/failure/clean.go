@@ -13,12 +13,12 @@ import (
 
 const longestForeignText = 300
 
-// Clean makes a text that came from outside fit for a message: one line of printable characters, at most 300 of
+// Clean makes a text that came from outside fit for a message: one line of Printable characters, at most 300 of
 // them, with each of the secrets masked. If the text holds one in an encoded form, it is shown decoded.
 func Clean(text string, secrets ...string) string {
-	text = masked(text, printable, secrets)
+	text = masked(text, Printable, secrets)
 	text = masked(text, plain, secrets)
-	runes := []rune(printable(text))
+	runes := []rune(Printable(text))
 	if len(runes) > longestForeignText {
 		return string(runes[:longestForeignText-1]) + "…"
 	}
@@ -44,8 +44,8 @@ func longestFirst(secrets []string) []string {
 	return slices.SortedFunc(slices.Values(secrets), func(a, b string) int { return cmp.Compare(len(b), len(a)) })
 }
 
-// printable is a text as one line without what is invisible.
-func printable(text string) string {
+// Printable is a text as one line without what is invisible, whatever its length.
+func Printable(text string) string {
 	visible := strings.Map(func(r rune) rune {
 		switch {
 		case unicode.IsSpace(r), unicode.IsControl(r):
@@ -64,12 +64,12 @@ var escaped = regexp.MustCompile(`(?:%[0-9A-Fa-f]{2})+|(?:\\u[0-9A-Fa-f]{4})+|\\
 func plain(text string) string {
 	for range 4 {
 		before := text
-		text = printable(html.UnescapeString(escaped.ReplaceAllStringFunc(text, unescaped)))
+		text = Printable(html.UnescapeString(escaped.ReplaceAllStringFunc(text, unescaped)))
 		if text == before {
 			break
 		}
 	}
-	return printable(strings.ReplaceAll(text, "+", " ")) // a form's blank
+	return Printable(strings.ReplaceAll(text, "+", " ")) // a form's blank
 }
 
 func unescaped(escape string) (text string) {
@@ -86,4 +86,4 @@ func unescaped(escape string) (text string) {
 }
 
 // Reason is what an error says, as the end of a sentence: Windows' texts bring a full stop of their own.
-func Reason(err error) string { return strings.TrimSuffix(printable(err.Error()), ".") }
+func Reason(err error) string { return strings.TrimSuffix(Printable(err.Error()), ".") }

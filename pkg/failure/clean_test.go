@@ -84,7 +84,7 @@ func FuzzClean(f *testing.F) {
 		if len([]rune(got)) > longestForeignText || strings.ContainsAny(got, "\r\n\x1b\u200b") {
 			t.Errorf("%q", got)
 		}
-		visible := printable(secret)
+		visible := Printable(secret)
 		for piece := range strings.SplitSeq(got, "***") { // what is left on both sides of a mask may look like one
 			if visible != "" && !strings.Contains("***", visible) && strings.Contains(piece, visible) {
 				t.Errorf("%q shows %q", got, visible)

@@ -177,7 +177,7 @@ func (c *Client) page(err error) callback.Page {
 		return callback.Page{
 			Succeeded: true, Heading: "You are signed in", Instance: c.host(),
 			Message: "NinjaOne has accepted the sign-in.",
-			Advice:  "You can close this tab and return to PowerShell.",
+			Advice:  "You can close this tab.",
 		}
 	}
 	failed := failure.From(err)

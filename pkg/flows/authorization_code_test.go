@@ -209,7 +209,7 @@ func TestSignIn(t *testing.T) {
 	if o.authentication.Access != "the-access-token" || o.authentication.Refresh != "the-refresh-token" || o.authentication.Type != "Bearer" {
 		t.Errorf("%+v", o.authentication)
 	}
-	if status != 200 || !strings.Contains(page, "You are signed in") || !strings.Contains(page, "return to PowerShell") {
+	if status != 200 || !strings.Contains(page, "You are signed in") || !strings.Contains(page, "You can close this tab.") {
 		t.Errorf("status %d, page %s", status, page)
 	}
 	s.mustHoldNoSecret(page)

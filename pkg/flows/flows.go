@@ -24,10 +24,11 @@ type Application struct {
 
 // Client makes an application's token requests. An access token that can't be used is an InvalidResponse. A refresh token
 // beside it, which may exist nowhere else, is used at once for another; or Keeps is set, and it is returned with the failure.
+// Again says that the same scopes were asked for before: then it is no news if others are granted.
 type Client struct {
-	App   Application
-	Keeps bool
-	sink  report.Sink
+	App          Application
+	Keeps, Again bool
+	sink         report.Sink
 }
 
 // NewClient returns a client that tells sink what it does.
@@ -102,7 +103,11 @@ func (c *Client) compareScopes(token *oauth2.Token, g grant) {
 	if len(granted) == 0 || len(asked) == 0 || equalSets(granted, asked) {
 		return
 	}
-	report.Warningf(c.sink, "NinjaOne granted the scopes '%s' instead of '%s'.", c.clean(strings.Join(granted, " "), g, token.AccessToken, token.RefreshToken), strings.Join(asked, " "))
+	say := report.Warningf
+	if c.Again {
+		say = report.Verbosef
+	}
+	say(c.sink, "NinjaOne granted the scopes '%s' instead of '%s'.", c.clean(strings.Join(granted, " "), g, token.AccessToken, token.RefreshToken), strings.Join(asked, " "))
 }
 
 func equalSets(a, b []string) bool {

@@ -75,7 +75,7 @@ func prepare(backend keyring.BackendType, config *keyring.Config) (err error) {
 			err = &Problem{Unavailable, "the program pass is not installed"}
 		}
 	case keyring.FileBackend:
-		config.FileDir, err = fileDirectory()
+		config.FileDir, err = Folder()
 	}
 	if err == nil && !slices.Contains(keyring.AvailableBackends(), backend) {
 		err = &Problem{Unavailable, "this build of ninjaone-auth for " + runtime.GOOS + " has no support for it"}

@@ -12,7 +12,8 @@ import (
 	"github.com/99designs/keyring"
 )
 
-func fileDirectory() (string, error) {
+// Folder is where the encrypted files lie.
+func Folder() (string, error) {
 	config, err := os.UserConfigDir()
 	if err != nil {
 		return "", &Problem{Unavailable, err.Error()}

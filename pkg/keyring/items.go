@@ -93,7 +93,7 @@ func (s *items) remove(key string) error {
 	return nil
 }
 
-// list reads every item whose key matches a pattern.
+// list reads every item whose key matches a pattern. If the passphrase opens none of them, that is its problem.
 func (s *items) list(pattern string) ([]Item, error) {
 	ours, err := regexp.Compile(pattern)
 	if err != nil {
@@ -104,6 +104,7 @@ func (s *items) list(pattern string) ([]Item, error) {
 		return nil, err
 	}
 	var all []Item
+	opened := false
 	for _, key := range keys {
 		if !ours.MatchString(key) {
 			continue
@@ -115,7 +116,11 @@ func (s *items) list(pattern string) ([]Item, error) {
 		}
 		if p == nil || p.Kind != NotFound {
 			all = append(all, Item{key, data, p})
+			opened = opened || p == nil || p.Kind != PassphraseWrong
 		}
+	}
+	if len(all) > 0 && !opened {
+		return nil, all[0].Problem
 	}
 	return all, nil
 }

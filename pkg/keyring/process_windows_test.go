@@ -56,7 +56,7 @@ func TestIgnoresSignals(t *testing.T) {
 // A passphrase file is for this user, and for those from whom nothing can be kept. Whoever runs the test lays two files beside it,
 // as Wine takes a file's access list from its mode.
 func TestAccessListOfThePassphraseFile(t *testing.T) {
-	text, err := readPrivate("private")
+	text, err := ReadPrivate("private")
 	if errors.Is(err, os.ErrNotExist) {
 		need.Missing(t, "files to read", "see TestCredentialManager")
 	}
@@ -66,7 +66,7 @@ func TestAccessListOfThePassphraseFile(t *testing.T) {
 	if Choices() != "wincred or file" {
 		t.Error(Choices())
 	}
-	if text, err = readPrivate("shared"); err == nil || !strings.Contains(err.Error(), "can read it: icacls 'shared'") {
+	if text, err = ReadPrivate("shared"); err == nil || !strings.Contains(err.Error(), "can read it: icacls 'shared'") {
 		t.Errorf("shared: %q, %v", text, err)
 	}
 }

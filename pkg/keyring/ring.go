@@ -7,7 +7,9 @@
 package keyring
 
 import (
+	"cmp"
 	"context"
+	"crypto/rand"
 	"regexp"
 	"time"
 
@@ -30,7 +32,7 @@ type Ring struct {
 }
 
 // Open returns the keyring that NINJAONE_AUTH_VAULT_BACKEND names, else the operating system's. Patience bounds the wait for
-// it. A name that is none makes every method fail with VaultUnavailable.
+// it. A name that is none makes every method fail with InvalidSetting.
 func Open(patience time.Duration) *Ring {
 	backend, err := chosenBackend()
 	return &Ring{backend: backend, unusable: err, patience: patience}
@@ -54,8 +56,8 @@ type Item struct {
 	Problem *Problem `json:",omitempty"`
 }
 
-// Load returns the bytes under a key. The errors of all of Ring's methods are *Problem, and of package failure VaultUnavailable,
-// VaultPassphraseMissing and Interrupted.
+// Load returns the bytes under a key. The errors of all of Ring's methods are *Problem, and of package failure InvalidSetting,
+// VaultUnavailable, VaultPassphraseMissing and Interrupted.
 func (r *Ring) Load(ctx context.Context, key string) ([]byte, error) {
 	done, err := r.do(ctx, command{Operation: opLoad, Key: key})
 	return done.Data, err
@@ -84,6 +86,26 @@ func (r *Ring) Remove(ctx context.Context, key string) error {
 func (r *Ring) List(ctx context.Context, keys *regexp.Regexp) ([]Item, error) {
 	done, err := r.do(ctx, command{Operation: opList, Key: keys.String()})
 	return done.Items, err
+}
+
+// MayAsk tells whether a read may have somebody asked to unlock the keyring.
+func (r *Ring) MayAsk() bool {
+	return prompts(r.backend) || r.backend == keyring.KeychainBackend
+}
+
+// Try finds out whether the keyring can be used, without having anybody asked: it writes, reads and removes an item of its own,
+// or where that might ask, tried is false, and it only looks what there is.
+func (r *Ring) Try(ctx context.Context) (tried bool, err error) {
+	if r.unusable != nil || r.MayAsk() {
+		_, err = r.List(ctx, regexp.MustCompile("^$"))
+		return false, err
+	}
+	key := "ninjaone-auth-try-" + rand.Text()
+	if err := r.Save(ctx, key, "ninjaone-auth doctor", []byte("tried")); err != nil {
+		return true, err
+	}
+	_, err = r.Load(ctx, key)
+	return true, cmp.Or(err, r.Remove(ctx, key))
 }
 
 // Lock takes the lock of the file at path and holds it until Unlock, or until a save that was handed over has ended if this

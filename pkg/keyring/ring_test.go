@@ -272,5 +272,9 @@ func TestSettings(t *testing.T) {
 	t.Setenv(PassphraseFileVariable, "")
 	refused(failure.VaultPassphraseMissing, "neither")
 	t.Setenv(BackendVariable, "kwallet")
-	refused(failure.VaultUnavailable, "Set it to secret-service, file or pass, or")
+	refused(failure.InvalidSetting, "knows.Set it to secret-service, file or pass, or")
+	t.Setenv(BackendVariable, "fiel")
+	refused(failure.InvalidSetting, "Did you mean 'file'?")
+	t.Setenv(BackendVariable, "secretservice")
+	refused(failure.InvalidSetting, "Did you mean 'secret-service'?")
 }

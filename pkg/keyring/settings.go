@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/99designs/keyring"
+	"github.com/agnivade/levenshtein"
 
 	"ninjaone-auth/pkg/failure"
 	"ninjaone-auth/pkg/keyring/nobus"
@@ -44,10 +45,24 @@ func chosenBackend() (keyring.BackendType, error) {
 		return chosen, nil
 	}
 	return "", &failure.Error{
-		ID: failure.VaultUnavailable, Target: BackendVariable,
-		Message:        fmt.Sprintf("%s is %q, which is no keyring that ninjaone-auth knows.", BackendVariable, chosen),
+		ID: failure.InvalidSetting, Target: BackendVariable,
+		Message:        fmt.Sprintf("%s is '%s', which is no keyring that ninjaone-auth knows.%s", BackendVariable, failure.Clean(string(chosen)), didYouMean(chosen)),
 		Recommendation: "Set it to " + Choices() + ", or remove it to use the operating system's own keyring.",
 	}
+}
+
+// didYouMean names the backend whose name is at most two letters away from a misspelt one.
+func didYouMean(misspelt keyring.BackendType) string {
+	near, least := keyring.BackendType(""), 3
+	for known := range titles {
+		if distance := levenshtein.ComputeDistance(string(misspelt), string(known)); distance < least {
+			near, least = known, distance
+		}
+	}
+	if near == "" {
+		return ""
+	}
+	return fmt.Sprintf(" Did you mean '%s'?", near)
 }
 
 // Choices are the keyrings that can be chosen on this system, as the middle of a sentence.
@@ -70,7 +85,7 @@ func passphrase() (string, error) {
 		}
 		return environmentPassphrase, nil
 	}
-	text, err := readPrivate(path)
+	text, err := ReadPrivate(path)
 	if errors.Is(err, errNoFile) {
 		return "", &failure.Error{
 			ID: failure.VaultUnavailable, Target: PassphraseFileVariable,
@@ -105,8 +120,10 @@ func weakness(passphrase string) string {
 
 var errNoFile = errors.New("not a plain file")
 
-// readPrivate looks before it opens, as opening a pipe waits for somebody to write to it.
-func readPrivate(path string) ([]byte, error) {
+// ReadPrivate returns the first 64 KiB of a plain file that no other user can read; any other file is an error (on Windows
+// entries of its access list for the system and administrators aside). It looks before it opens, as opening a pipe waits for
+// somebody to write to it.
+func ReadPrivate(path string) ([]byte, error) {
 	if info, err := os.Stat(path); err != nil {
 		return nil, err
 	} else if !info.Mode().IsRegular() {

@@ -72,7 +72,7 @@ func Bind(arguments []Argument) (*Values, error) {
 		v.bound |= 1 << i
 	}
 	if candidates(v.bound) == 0 {
-		return nil, ambiguous()
+		return nil, ambiguous(v.bound)
 	}
 	if unknown != "" {
 		return nil, notFound(unknown)
@@ -82,7 +82,7 @@ func Bind(arguments []Argument) (*Values, error) {
 	case err != nil:
 		return nil, err
 	case len(lacking) > 0:
-		return nil, missingOrNull(lacking, set, null)
+		return nil, missingOrNull(lacking, set, v.bound, null)
 	}
 	v.ParameterSet = set
 	v.SecretPrefix = cmp.Or(v.SecretPrefix, session.DefaultSecretPrefix)
@@ -90,14 +90,14 @@ func Bind(arguments []Argument) (*Values, error) {
 }
 
 // missingOrNull is the error of the first string that is missing because it was null, else that of all that are missing.
-func missingOrNull(names []string, set string, null subset) error {
+func missingOrNull(names []string, set string, bound, null subset) error {
 	for _, name := range names {
 		if i := find(name); null&(1<<i) != 0 && Parameters[i].Type == String {
 			_, err := toString(Parameters[i], json.RawMessage("null"))
 			return err
 		}
 	}
-	return missingMandatory(names, set)
+	return missingMandatory(names, set, bound)
 }
 
 func find(name string) int {

@@ -129,6 +129,24 @@ func TestOrderOfErrors(t *testing.T) {
 	}
 }
 
+// A call that names one flow is told what that does not take.
+func TestSurplusIsNamed(t *testing.T) {
+	for arguments, want := range map[string]struct {
+		id    failure.ID
+		words string
+	}{
+		`UseClientAuth=true Port=9090 RefreshToken="r"`:     {failure.MissingMandatoryParameter, "leave out -Port, -RefreshToken, which the parameter set 'Client Credentials' does not take"},
+		`UseWebAuth=true SecretPrefix="p" ShowTokens=true`:  {failure.AmbiguousParameterSet, "Leave out -SecretPrefix, which the parameter set 'Authorisation Code'"},
+		`UseWebAuth=true UseTokenAuth=true ShowTokens=true`: {failure.AmbiguousParameterSet, "Use exactly one of"},
+		`ReadFromSecretVault=true ShowTokens=true`:          {failure.AmbiguousParameterSet, "Use exactly one of"},
+	} {
+		_, err := bind(strings.Fields(arguments)...)
+		if failed := failure.From(err); failed.ID != want.id || !strings.Contains(failed.Recommendation, want.words) {
+			t.Errorf("%s: %s %s", arguments, failed.ID, failed.Recommendation)
+		}
+	}
+}
+
 func TestSecretsAreNotQuoted(t *testing.T) {
 	for _, argument := range []string{`ClientSecret=["s3cret"]`, `RefreshToken={"s3cret":1}`} {
 		_, err := bind(argument)

@@ -2,6 +2,7 @@ package paramsets
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"ninjaone-auth/pkg/failure"
@@ -9,21 +10,51 @@ import (
 
 const seeHelp = "See Get-Help Connect-NinjaOne -Full for the parameter sets and examples."
 
-func ambiguous() *failure.Error {
+// ambiguous is the error of a call that fits no set, or several.
+func ambiguous(bound subset) *failure.Error {
+	recommendation := "Use exactly one of -UseWebAuth, -UseTokenAuth and -UseClientAuth with -Instance, -ClientId and -ClientSecret, " +
+		"or -UseSecretManagement -VaultName -ReadFromSecretVault. "
+	if set, surplus := chosenFlow(bound); len(surplus) > 0 {
+		recommendation = fmt.Sprintf("Leave out -%s, which the parameter set '%s' does not take. ", strings.Join(surplus, ", -"), set)
+	}
 	return &failure.Error{
 		ID: failure.AmbiguousParameterSet, Target: "Connect-NinjaOne",
 		Message: "Parameter set cannot be resolved using the specified named parameters. " +
 			"One or more parameters issued cannot be used together or an insufficient number of parameters were provided.",
-		Recommendation: "Use exactly one of -UseWebAuth, -UseTokenAuth and -UseClientAuth with -Instance, -ClientId and -ClientSecret, " +
-			"or -UseSecretManagement -VaultName -ReadFromSecretVault. " + seeHelp,
+		Recommendation: recommendation + seeHelp,
 	}
 }
 
-func missingMandatory(names []string, set string) *failure.Error {
+// chosenFlow is the set of the one flow's switch in a subset, and names what that set lacks of the subset; nothing for none or
+// several switches.
+func chosenFlow(bound subset) (set string, surplus []string) {
+	for _, flow := range flows {
+		if bound&(1<<find(flow.chooser)) == 0 {
+			continue
+		}
+		if set != "" {
+			return "", nil
+		}
+		set = flow.set
+	}
+	for i, p := range Parameters {
+		of := func(m Membership) bool { return m.Set == set }
+		if set != "" && bound&(1<<i) != 0 && !slices.ContainsFunc(p.Sets, of) {
+			surplus = append(surplus, p.Name)
+		}
+	}
+	return set, surplus
+}
+
+func missingMandatory(names []string, set string, bound subset) *failure.Error {
+	recommendation := fmt.Sprintf("Add -%s (parameter set '%s'). ", strings.Join(names, ", -"), set)
+	if flow, surplus := chosenFlow(bound); flow != set && len(surplus) > 0 {
+		recommendation += fmt.Sprintf("Or leave out -%s, which the parameter set '%s' does not take. ", strings.Join(surplus, ", -"), flow)
+	}
 	return &failure.Error{
 		ID: failure.MissingMandatoryParameter, Target: strings.Join(names, " "),
 		Message:        fmt.Sprintf("Cannot process command because of one or more missing mandatory parameters: %s.", strings.Join(names, " ")),
-		Recommendation: fmt.Sprintf("Add -%s (parameter set '%s'). %s", strings.Join(names, ", -"), set, seeHelp),
+		Recommendation: recommendation + seeHelp,
 	}
 }
 

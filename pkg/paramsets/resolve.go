@@ -85,11 +85,11 @@ func missing(set int, bound subset) []string {
 func resolve(bound subset) (set string, lacking []string, err error) {
 	possible := candidates(bound)
 	if possible == 0 {
-		return "", nil, ambiguous()
+		return "", nil, ambiguous(bound)
 	}
 	chosen, ok := choose(possible, bound)
 	if !ok {
-		return "", nil, ambiguous()
+		return "", nil, ambiguous(bound)
 	}
 	return setNames[chosen], missing(chosen, bound), nil
 }

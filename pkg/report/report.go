@@ -34,6 +34,13 @@ type Sink interface {
 	Pending(most time.Duration)
 }
 
+// Silent drops everything.
+type Silent struct{}
+
+func (Silent) Write(Stream, string)  {}
+func (Silent) Progress(Progress)     {}
+func (Silent) Pending(time.Duration) {}
+
 // Verbosef writes to the verbose stream.
 func Verbosef(s Sink, format string, args ...any) {
 	s.Write(VerboseStream, fmt.Sprintf(format, args...))

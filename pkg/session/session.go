@@ -83,6 +83,11 @@ func (c Connection) SameApplication(other Connection) bool {
 	return known && alsoKnown && mine == theirs && c.ClientID == other.ClientID
 }
 
+// Renewable tells whether the session can be renewed without anyone to sign in.
+func (s Session) Renewable() bool {
+	return s.Connection.AuthMode == ModeClientCredentials || s.Authentication.Refresh != ""
+}
+
 // MinimumLife is how long an access token must still live to be used without renewing it.
 const MinimumLife = 60 * time.Second
 

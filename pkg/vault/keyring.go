@@ -140,9 +140,11 @@ func (k *Keyring) Remove(ctx context.Context) error {
 // Stored is a session in the keyring without its secrets. Problem says why it cannot be used, if it cannot;
 // Name is then empty when it is not known.
 type Stored struct {
-	Name    Name
-	Session session.Session
-	Problem string
+	Name      Name
+	Session   session.Session
+	Renewable bool
+	Problem   string
+	key       string
 }
 
 // List returns all sessions in the keyring, without client secrets and tokens, sorted by name.
@@ -163,9 +165,18 @@ func List(ctx context.Context, sink report.Sink) ([]Stored, error) {
 	return all, nil
 }
 
+// Remove removes a listed session. What can't be read has no name under which it could be locked.
+func (s Stored) Remove(ctx context.Context, sink report.Sink) error {
+	k := NewKeyring(s.Name, sink)
+	if k.name.key() == s.key {
+		return k.Remove(ctx)
+	}
+	return k.failed(k.ring.Remove(ctx, s.key))
+}
+
 func withoutSecrets(item keyring.Item) Stored {
 	if item.Problem != nil {
-		return Stored{Problem: fmt.Sprintf("the item %s cannot be read: %s", item.Key, item.Problem.Reason)}
+		return Stored{Problem: fmt.Sprintf("the item %s cannot be read: %s", item.Key, item.Problem.Reason), key: item.Key}
 	}
 	found, problem := decode(item.Data)
 	s := found.Session
@@ -175,8 +186,9 @@ func withoutSecrets(item keyring.Item) Stored {
 	if problem == "" {
 		problem = complete(&s, found.Name, nil)
 	}
+	renewable := s.Renewable()
 	s.Connection.ClientSecret, s.Authentication.Access, s.Authentication.Refresh = "", "", ""
-	return Stored{found.Name, s, problem}
+	return Stored{found.Name, s, renewable, problem, item.Key}
 }
 
 func decode(data []byte) (d document, problem string) {
@@ -188,6 +200,9 @@ func decode(data []byte) (d document, problem string) {
 	}
 	return d, ""
 }
+
+// KeyringFailure is the failure that an error of package keyring means.
+func KeyringFailure(err error) error { return NewKeyring(Name{}, report.Silent{}).failed(err) }
 
 // failed makes a failure of what went wrong with the keyring, nil of nil.
 func (k *Keyring) failed(err error) error {
@@ -221,7 +236,7 @@ func (k *Keyring) failed(err error) error {
 			"For jobs without a desktop choose another with "+keyring.BackendVariable+" ("+keyring.Choices()+").")
 	case keyring.PassphraseWrong:
 		return unusable(failure.VaultPassphraseWrong, "Set "+keyring.PassphraseFileVariable+" to the file with the passphrase that the session was stored with. "+
-			"If it is lost, remove the session with 'ninjaone-auth vault remove' and sign in again.")
+			"If it is lost, remove the session with 'ninjaone-auth logout --vault NAME' and sign in again.")
 	}
 	return unusable(failure.VaultFailed, "Put that right and run the command again, or choose another keyring with "+keyring.BackendVariable+".")
 }

@@ -30,7 +30,7 @@ func TestKeyring(t *testing.T) {
 	}
 	want := testSession(testName)
 	want.Connection.ClientSecret, want.Authentication.Access, want.Authentication.Refresh = "", "", ""
-	if all[1] != (Stored{testName, want, ""}) {
+	if all[1] != (Stored{testName, want, true, "", testName.key()}) {
 		t.Errorf("List holds %+v", all[1])
 	}
 	if err := store.Remove(t.Context()); err != nil {

@@ -58,7 +58,7 @@ func (g *guard) lock(ctx context.Context) (unlock func(), err error) {
 func (g guard) path(ending string) (string, error) { return statePath(g.name.key() + ending) }
 
 func statePath(file string) (string, error) {
-	folder, err := stateFolder()
+	folder, err := StateFolder()
 	if err != nil {
 		return folder, err
 	}
@@ -76,9 +76,9 @@ func statePath(file string) (string, error) {
 	return path, nil
 }
 
-// stateFolder is the same for all processes of a user, so the XDG variables, which differ between a desktop, a shell and a
+// StateFolder is where locks and digests lie, the same for all processes of a user, so the XDG variables, which differ between a desktop, a shell and a
 // job, have no say.
-func stateFolder() (string, error) {
+func StateFolder() (string, error) {
 	switch folder := os.Getenv(StateVariable); {
 	case folder != "" && !filepath.IsAbs(folder):
 		return folder, errors.New(StateVariable + " has to be an absolute path")

@@ -15,7 +15,7 @@ import (
 type Store interface {
 	// Load returns the stored session: one or another, never a mixture, and none whose refresh token is known to be spent.
 	// Failures: SessionNotStored, VaultDataInvalid, VaultOutOfDate, VaultNotFound, VaultUnavailable, VaultLocked,
-	// VaultPassphraseMissing, VaultPassphraseWrong, VaultTimedOut, VaultFailed, VaultBusy, Interrupted.
+	// VaultPassphraseMissing, VaultPassphraseWrong, VaultTimedOut, VaultFailed, VaultBusy, InvalidSetting, Interrupted.
 	Load(ctx context.Context) (session.Session, error)
 	// Save stores the session. To be called between Lock and unlock. A save that has begun is finished even when ctx
 	// ends, or this process dies; only the wait for it ends. Failures: SecretNotStored, whose message names what was not stored, and Load's.

@@ -227,7 +227,7 @@ function Clear-KeyringSession ($Talk, $Vault, $Prefix) {
     $categories = @{
         SessionNotStored = 'ObjectNotFound'; VaultLocked = 'PermissionDenied'; VaultTimedOut = 'OperationTimeout'
         VaultPassphraseMissing = 'InvalidArgument'; VaultPassphraseWrong = 'AuthenticationError'
-        VaultBusy = 'ResourceBusy'; Interrupted = 'OperationStopped'
+        InvalidSetting = 'InvalidArgument'; VaultBusy = 'ResourceBusy'; Interrupted = 'OperationStopped'
     }
     Exit-Connect $Talk @{
         id = $id; category = if ($categories[$id]) { $categories[$id] } else { 'ResourceUnavailable' }
