@@ -584,12 +584,17 @@ function Connect-NinjaOne {
             }
         }
 
+        # What has been dealt with leaves no trace in $Error; it may quote a secret.
+        function Clear-Trace ($Last) {
+            while ($global:Error.Count -and $global:Error[0] -ne $Last) { $global:Error.RemoveAt(0) }
+        }
+
         # The conversation: Line is under way, and Deadline ends the wait for the next one.
         $talk = @{
             Cmdlet = $PSCmdlet; Program = $null; Process = $null; Reading = $null; Errors = $null; Line = $null
             Answer = $null; IsEnding = $false; Patience = 2; Deadline = [datetime]::MaxValue
         }
-        $lastError = if ($global:Error.Count) { $global:Error[0] } # of an empty list, [0] is an exception: 40 ms
+        $lastError, $null = $global:Error # read so, as its members would have the engine look at all of its type
         $traces = $null
         if ('ErrorVariable' -in $PSBoundParameters.Keys) {
             $traces = $PSCmdlet.GetVariableValue($PSBoundParameters.ErrorVariable.TrimStart('+'))
@@ -620,8 +625,8 @@ function Connect-NinjaOne {
                     $talk.Process.Dispose()
                 }
             }
-            # What the wrapper itself has dealt with leaves no trace; it may quote a secret.
-            while ($global:Error.Count -and $global:Error[0] -ne $lastError) { $global:Error.RemoveAt(0) }
+            $newest, $null = $global:Error
+            if ($newest -ne $lastError) { Clear-Trace $lastError }
             if ($traces) { $traces.RemoveRange($earlier, $traces.Count - $earlier) }
         }
 

@@ -15,16 +15,11 @@ if (-not [System.IO.File]::Exists($wrapper)) {
 # The wrapper is one function, as it must add nothing else to the module NinjaOne. The functions inside it that this
 # module needs too are made here, from its text.
 $common = 'Exit-Connect', 'Exit-ForProgram', 'Find-Program', 'Get-NamedPlace', 'Find-ProgramElsewhere',
-'Get-PackagedPlace', 'Open-Program'
+'Get-PackagedPlace', 'Open-Program', 'Clear-Trace'
 $functions = ${function:Connect-NinjaOne}.Ast.FindAll({
         $args[0] -is [System.Management.Automation.Language.FunctionDefinitionAst] -and $args[0].Name -in $common
     }, $true)
 . ([scriptblock]::Create($functions.Extent.Text -join "`n"))
-
-# Removes from $Error what came after an error: what has been dealt with leaves no trace.
-function Clear-Trace ($Last) {
-    while ($global:Error.Count -and $global:Error[0] -ne $Last) { $global:Error.RemoveAt(0) }
-}
 
 # A package of the PowerShell Gallery is unpacked without the right to run what is in it. Where this user may not give
 # it, Connect-NinjaOne says what to type.
@@ -34,7 +29,7 @@ if ($env:OS -ne 'Windows_NT' -and [System.IO.Directory]::Exists($programs)) {
     foreach ($program in [System.IO.Directory]::GetFiles($programs, 'ninjaone-auth', 'AllDirectories')) {
         $mode = [System.IO.File]::GetUnixFileMode($program)
         if ($mode -band $toRun) { continue }
-        $last = $global:Error[0]
+        $last, $null = $global:Error
         try { [System.IO.File]::SetUnixFileMode($program, $mode -bor $toRun) } catch { Clear-Trace $last }
     }
 }
@@ -71,7 +66,7 @@ function Invoke-Renewal ($Module, $Held, $Talk) {
     }
     if ($connection.AuthMode -eq 'Client Credentials') { $arguments.UseClientAuth = $true }
     else { $arguments.UseTokenAuth = $true; $arguments.RefreshToken = $Held.Authentication.Refresh }
-    $last = $global:Error[0]
+    $last, $null = $global:Error
     try {
         & $Module { param ($Arguments) Connect-NinjaOne @Arguments } $arguments
         return
@@ -177,7 +172,7 @@ function Clear-VaultSession ($Talk, $Vault, $Prefix) {
     $fields = 'Refresh', 'Access', 'ClientSecret', 'ClientId', 'AuthMode', 'URL', 'Instance', 'AuthScopes', 'RedirectURI',
     'AuthListenerPort', 'UseSecretManagement', 'WriteToSecretVault', 'ReadFromSecretVault', 'VaultName',
     'ParseDateTimes', 'Type', 'Expires'
-    $last = $global:Error[0]
+    $last, $null = $global:Error
     try {
         Microsoft.PowerShell.Core\Import-Module $module -Global @quietly
         if ($Vault -notin (& $module\Get-SecretVault @quietly).Name) { return }
